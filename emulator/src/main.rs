@@ -1,0 +1,2 @@
+//! entra-emulator.
+fn main() {}
