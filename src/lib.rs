@@ -1,1 +1,3 @@
-//! The operator.
+//! Keeps a live Microsoft Defender API token per customer tenant in a Kubernetes Secret.
+
+pub mod core;
