@@ -1,1 +1,33 @@
-//! devcluster.
+//! A real Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager) in a temporary folder, on free
+//! loopback ports, for demos and tests. It ends with the process that started it, also when that is killed.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), devcluster::Error> {
+//! use devcluster::{DevCluster, Minor, Options};
+//!
+//! let cluster = DevCluster::start(Options::new(Minor::from_env()?)).await?;
+//! let status = cluster.command("kubectl").args(["get", "namespaces"]).status();
+//! cluster.stop().await
+//! # }
+//! ```
+
+mod assets;
+mod binaries;
+mod build;
+mod cache;
+mod cluster;
+mod component;
+mod error;
+mod flags;
+mod kubeconfig;
+mod minor;
+mod pki;
+mod ports;
+mod probe;
+mod progress;
+mod sandbox;
+
+pub use binaries::{build_cache, find_binaries};
+pub use cluster::{DevCluster, Options};
+pub use error::Error;
+pub use minor::{MINOR_VARIABLE, Minor};

@@ -1,0 +1,134 @@
+//! The command line.
+
+mod run;
+mod signals;
+mod up;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use devcluster::{Error, MINOR_VARIABLE, Minor, Options};
+
+/// A real Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager) in a temporary folder.
+///
+/// It listens on free loopback ports, has certificates of its own and is gone with this process, however that ends.
+/// Nothing of it can be told from any other cluster's API server: validation, RBAC, watches and garbage collection are
+/// Kubernetes' own. There are no nodes, so pods stay pending.
+///
+/// The programs come from KUBEBUILDER_ASSETS (a folder with etcd, kube-apiserver, kubectl and kube-controller-manager),
+/// else they are built once with the Go toolchain (about 9 minutes on two cores) and kept in DEVCLUSTER_CACHE (default:
+/// $XDG_CACHE_HOME/devcluster, ~/.cache/devcluster).
+#[derive(Debug, Parser)]
+#[command(name = "devcluster", version, max_term_width = 120)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run a command beside a cluster of its own; its exit code is passed on.
+    ///
+    /// The command gets KUBECONFIG (administrator) and the cluster's kubectl first on its PATH. What it starts and
+    /// leaves behind ends with the cluster (it is told by DEVCLUSTER_DIR in its environment, the cluster's folder).
+    /// devcluster's own failures are 125, 126 if the command can't be executed, 127 if there is none of that name.
+    #[command(after_help = "Example: devcluster run --audit-log audit.jsonl -- kubectl get namespaces")]
+    Run {
+        #[command(flatten)]
+        cluster: Cluster,
+        /// The command and its arguments.
+        #[arg(required = true, last = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Start a cluster, print its kubeconfig, and keep it until Ctrl-C or SIGTERM.
+    Up {
+        #[command(flatten)]
+        cluster: Cluster,
+        /// Write the kubeconfig to this new file too; it is deleted with the cluster.
+        #[arg(long, value_name = "FILE")]
+        kubeconfig: Option<PathBuf>,
+    },
+    /// Build the programs if the cache lacks them.
+    Build {
+        #[command(flatten)]
+        version: Version,
+    },
+    /// Print the folder of the programs, which can serve as KUBEBUILDER_ASSETS; fails if they are not built yet.
+    Path {
+        #[command(flatten)]
+        version: Version,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Version {
+    /// The minor version of Kubernetes.
+    #[arg(long, value_enum, value_name = "MINOR", env = MINOR_VARIABLE, default_value_t)]
+    kubernetes: Minor,
+}
+
+#[derive(Debug, clap::Args)]
+struct Cluster {
+    #[command(flatten)]
+    version: Version,
+    /// Write the API server's audit log to this file (overwritten): a line of JSON for each finished request.
+    #[arg(long, value_name = "FILE")]
+    audit_log: Option<PathBuf>,
+}
+
+impl Cluster {
+    fn options(self) -> Options {
+        let options = Options::new(self.version.kubernetes);
+        match self.audit_log {
+            Some(file) => options.audit_log(file),
+            None => options,
+        }
+    }
+}
+
+impl Args {
+    /// The exit code for a failure that isn't the command's.
+    pub(crate) fn own_failure(&self) -> u8 {
+        if matches!(self.action, Action::Run { .. }) { run::OWN_FAILURE } else { 1 }
+    }
+}
+
+pub(crate) async fn execute(args: Args) -> Result<u8, Error> {
+    match args.action {
+        Action::Run { cluster, command } => run::run(cluster.options(), &command).await,
+        Action::Up { cluster, kubeconfig } => up::up(cluster.options(), kubeconfig.as_deref()).await,
+        Action::Build { version } => {
+            let mut signals = signals::Signals::listen()?;
+            tokio::select! {
+                folder = devcluster::build_cache(version.kubernetes) => println!("{}", folder?.display()),
+                signal = signals.next() => return Ok(signals::exit_code(signal)),
+            }
+            Ok(0)
+        }
+        Action::Path { version } => {
+            println!("{}", devcluster::find_binaries(version.kubernetes)?.display());
+            Ok(0)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_of_the_command_are_not_ours() {
+        let args = Args::parse_from(["devcluster", "run", "--kubernetes", "1.34", "--", "kubectl", "--help"]);
+        let Action::Run { cluster, command } = args.action else { panic!("it is run") };
+        assert_eq!(cluster.version.kubernetes, Minor::V1_34);
+        assert_eq!(command, ["kubectl", "--help"]);
+    }
+}

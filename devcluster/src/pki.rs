@@ -1,0 +1,161 @@
+//! The cluster's own certificates and keys. EC P-256 throughout: made in no time, unlike RSA.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+};
+
+use crate::error::Error;
+
+/// What the API server's certificate must be valid for, the first service address included.
+const SERVER_NAMES: [&str; 8] = [
+    "127.0.0.1",
+    "::1",
+    "10.96.0.1",
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+];
+/// Root's group in Kubernetes: allowed everything, RBAC or not.
+const ADMINISTRATORS: &str = "system:masters";
+
+/// A certificate and its private key, as PEM.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// Everything that the components and the administrator need.
+pub(crate) struct Pki {
+    dir: PathBuf,
+    pub(crate) ca: String,
+    pub(crate) admin: Identity,
+    pub(crate) controller_manager: Identity,
+}
+
+impl Pki {
+    /// Makes all of it; what the components read is written to `dir`.
+    pub(crate) fn generate(dir: &Path) -> Result<Pki, Error> {
+        std::fs::create_dir(dir).map_err(Error::io("make", dir))?;
+        let ca = authority()?;
+        let server = issue(&ca, "kube-apiserver", None, &SERVER_NAMES, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let service_accounts = KeyPair::generate()?;
+        let pki = Pki {
+            dir: dir.to_owned(),
+            ca: ca.pem(),
+            admin: client(&ca, "kubernetes-admin", Some(ADMINISTRATORS))?,
+            controller_manager: client(&ca, "system:kube-controller-manager", None)?,
+        };
+        write(&pki.ca_file(), &pki.ca)?;
+        write(&pki.ca_key(), &ca.key().serialize_pem())?;
+        write(&pki.server_certificate(), &server.certificate)?;
+        write(&pki.server_key(), &server.key)?;
+        write(&pki.service_account_key(), &service_accounts.serialize_pem())?;
+        write(&pki.service_account_public_key(), &service_accounts.public_key_pem())?;
+        Ok(pki)
+    }
+
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.dir.join("ca.crt")
+    }
+
+    pub(crate) fn ca_key(&self) -> PathBuf {
+        self.dir.join("ca.key")
+    }
+
+    pub(crate) fn server_certificate(&self) -> PathBuf {
+        self.dir.join("apiserver.crt")
+    }
+
+    pub(crate) fn server_key(&self) -> PathBuf {
+        self.dir.join("apiserver.key")
+    }
+
+    pub(crate) fn service_account_key(&self) -> PathBuf {
+        self.dir.join("service-accounts.key")
+    }
+
+    pub(crate) fn service_account_public_key(&self) -> PathBuf {
+        self.dir.join("service-accounts.pub")
+    }
+}
+
+fn authority() -> Result<CertifiedIssuer<'static, KeyPair>, Error> {
+    let mut params = validity(CertificateParams::default());
+    params.distinguished_name.push(DnType::CommonName, "devcluster");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+}
+
+fn client(ca: &CertifiedIssuer<'_, KeyPair>, user: &str, group: Option<&str>) -> Result<Identity, Error> {
+    issue(ca, user, group, &[], ExtendedKeyUsagePurpose::ClientAuth)
+}
+
+fn issue(
+    ca: &CertifiedIssuer<'_, KeyPair>,
+    name: &str,
+    group: Option<&str>,
+    addresses: &[&str],
+    usage: ExtendedKeyUsagePurpose,
+) -> Result<Identity, Error> {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let mut params = validity(CertificateParams::new(addresses)?);
+    params.distinguished_name.push(DnType::CommonName, name);
+    if let Some(group) = group {
+        params.distinguished_name.push(DnType::OrganizationName, group);
+    }
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![usage];
+    params.use_authority_key_identifier_extension = true;
+    let key = KeyPair::generate()?;
+    let certificate = params.signed_by(&key, ca)?;
+    Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+}
+
+/// From yesterday, for clocks that disagree, for a year, for clusters that are left running.
+fn validity(mut params: CertificateParams) -> CertificateParams {
+    let day = |timestamp: Timestamp| {
+        let date = timestamp.to_zoned(TimeZone::UTC).date();
+        rcgen::date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())
+    };
+    let now = Timestamp::now();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.not_before = day(now - 24.hours());
+    params.not_after = day(now + (366 * 24).hours());
+    params
+}
+
+fn write(path: &Path, pem: &str) -> Result<(), Error> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(pem.as_bytes()))
+        .map_err(Error::io("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_readable_by_their_owner_only() {
+        let parent = tempfile::tempdir().unwrap();
+        let pki = Pki::generate(&parent.path().join("pki")).unwrap();
+        for key in [pki.ca_key(), pki.server_key(), pki.service_account_key()] {
+            assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", key.display());
+        }
+    }
+}

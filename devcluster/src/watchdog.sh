@@ -1,0 +1,33 @@
+# Cleans up after a sandbox, however its owner ends. $1: the folder of the sandbox. stdin: a pipe whose write end only
+# the owner holds, so that it ends with the owner, also when that is killed.
+trap '' HUP INT TERM
+cd / || exit 1
+dir=$1
+while read -r _; do :; done
+
+# Processes are told by their environment, never by a remembered number, which another process may have got since.
+marked() {
+    grep -lsF -- "$1=$dir" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
+}
+
+# end MARK SIGNAL PATIENCE: SIGNAL to all marked processes, SIGKILL to those that are there after PATIENCE × 0.05 s.
+end() {
+    turn=0
+    while pids=$(marked "$1") && [ -n "$pids" ] && [ "$turn" -lt 400 ]; do
+        # shellcheck disable=SC2086
+        if [ "$turn" -ge "$3" ]; then kill -KILL $pids; elif [ "$turn" -eq 0 ]; then kill -"$2" $pids; fi
+        turn=$((turn + 1))
+        sleep 0.05
+    done
+}
+# What was started inside may say goodbye while the API server still answers; the data of the components goes anyway.
+end DEVCLUSTER_DIR TERM 100
+end DEVCLUSTER_COMPONENT KILL 0
+
+# Only ever a folder that a sandbox made.
+case $dir in /*/devcluster-??????) ;; *) exit 1 ;; esac
+if [ -L "$dir" ] || [ ! -f "$dir/.devcluster" ]; then exit 1; fi
+if [ -f "$dir/.outside" ]; then
+    while IFS= read -r file; do rm -f -- "$file"; done <"$dir/.outside"
+fi
+rm -rf -- "$dir"
