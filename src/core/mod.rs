@@ -1,4 +1,8 @@
 //! What decides. Pure: no client, no clock, no runtime; `now` is an argument.
 
+pub mod claims;
+pub mod cloud;
+pub mod errors;
 pub mod ids;
 pub mod reason;
+pub mod token_response;

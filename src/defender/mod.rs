@@ -1,0 +1,1 @@
+//! The Microsoft Defender APIs: hosts, audiences, the probe.

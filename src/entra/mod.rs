@@ -1,0 +1,4 @@
+//! Microsoft Entra: login hosts, the token client, consent links.
+
+pub mod client;
+pub mod http;
