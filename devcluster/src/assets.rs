@@ -15,7 +15,11 @@ pub(crate) enum Program {
 
 impl Program {
     /// Those of the Kubernetes module, in the order of building: the first takes along most of what the others need.
-    pub(crate) const KUBERNETES: [Program; 3] = [Program::ApiServer, Program::ControllerManager, Program::Kubectl];
+    pub(crate) const KUBERNETES: [Program; 3] = [
+        Program::ApiServer,
+        Program::ControllerManager,
+        Program::Kubectl,
+    ];
 
     /// The name of the file, as `KUBEBUILDER_ASSETS` has it.
     pub(crate) fn file(self) -> &'static str {
@@ -59,15 +63,29 @@ pub(crate) const ETCD: Module = Module {
 /// The module of a Kubernetes version.
 pub(crate) fn kubernetes(minor: Minor) -> Module {
     let (go_mod, go_sum) = match minor {
-        Minor::V1_37 => (include_str!("../assets/1.37/go.mod"), include_str!("../assets/1.37/go.sum")),
-        Minor::V1_34 => (include_str!("../assets/1.34/go.mod"), include_str!("../assets/1.34/go.sum")),
+        Minor::V1_37 => (
+            include_str!("../assets/1.37/go.mod"),
+            include_str!("../assets/1.37/go.sum"),
+        ),
+        Minor::V1_34 => (
+            include_str!("../assets/1.34/go.mod"),
+            include_str!("../assets/1.34/go.sum"),
+        ),
     };
-    Module { name: "kubernetes", requires: "k8s.io/kubernetes", go_mod, go_sum }
+    Module {
+        name: "kubernetes",
+        requires: "k8s.io/kubernetes",
+        go_mod,
+        go_sum,
+    }
 }
 
 /// The oldest Go that builds everything: that of the etcd module, which every version needs.
 pub(crate) fn needed_go() -> &'static str {
-    ETCD.go_mod.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or_default()
+    ETCD.go_mod
+        .lines()
+        .find_map(|line| line.strip_prefix("go "))
+        .unwrap_or_default()
 }
 
 impl Module {
@@ -76,7 +94,12 @@ impl Module {
         self.go_mod
             .lines()
             .map(|line| line.trim().trim_start_matches("require "))
-            .find_map(|line| line.strip_prefix(self.requires)?.strip_prefix(' ')?.split_whitespace().next())
+            .find_map(|line| {
+                line.strip_prefix(self.requires)?
+                    .strip_prefix(' ')?
+                    .split_whitespace()
+                    .next()
+            })
             .unwrap_or_default()
     }
 
@@ -95,18 +118,30 @@ impl Module {
                 linker = format!("{linker} -X k8s.io/component-base/version.{variable}={value}");
             }
         }
-        ["-trimpath", "-buildvcs=false", "-ldflags", &linker].map(str::to_owned).into()
+        ["-trimpath", "-buildvcs=false", "-ldflags", &linker]
+            .map(str::to_owned)
+            .into()
     }
 
     /// The folder in the cache: a new one whenever anything that goes into the build changes.
     pub(crate) fn cache_key(&self) -> String {
         let mut hash = Sha256::new();
-        for part in [self.go_mod, self.go_sum, &self.flags().join("\0"), std::env::consts::OS, std::env::consts::ARCH] {
+        for part in [
+            self.go_mod,
+            self.go_sum,
+            &self.flags().join("\0"),
+            std::env::consts::OS,
+            std::env::consts::ARCH,
+        ] {
             hash.update(part);
             hash.update([0]);
         }
-        let hash: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-        format!("{}-{}-{hash}", self.name, self.version())
+        let hash = &hash.finalize();
+        // Six bytes: few enough to read, enough for the pins that one cache will ever see.
+        let hash = hash[..6]
+            .iter()
+            .fold(0, |sum: u64, byte| (sum << 8) | u64::from(*byte));
+        format!("{}-{}-{hash:012x}", self.name, self.version())
     }
 }
 
@@ -118,11 +153,22 @@ mod tests {
     fn each_module_pins_the_minor_that_it_is_for() {
         for minor in Minor::ALL {
             let module = kubernetes(minor);
-            assert!(module.version().starts_with(&format!("v{minor}.")), "{}", module.version());
+            assert!(
+                module.version().starts_with(&format!("v{minor}.")),
+                "{}",
+                module.version()
+            );
             let staging = module.version().replacen("v1.", "v0.", 1);
-            let replaced: Vec<&str> = module.go_mod.lines().filter(|line| line.contains("=>")).collect();
+            let replaced: Vec<&str> = module
+                .go_mod
+                .lines()
+                .filter(|line| line.contains("=>"))
+                .collect();
             assert!(replaced.len() > 25);
-            assert!(replaced.iter().all(|line| line.ends_with(&staging)), "{replaced:?}");
+            assert!(
+                replaced.iter().all(|line| line.ends_with(&staging)),
+                "{replaced:?}"
+            );
         }
         assert_eq!(ETCD.version(), "v3.7.3");
     }
@@ -132,7 +178,11 @@ mod tests {
         assert!(ETCD.go_mod.contains(Program::Etcd.package()));
         for minor in Minor::ALL {
             for program in Program::KUBERNETES {
-                assert!(kubernetes(minor).go_mod.contains(&format!("\t{}\n", program.package())));
+                assert!(
+                    kubernetes(minor)
+                        .go_mod
+                        .contains(&format!("\t{}\n", program.package()))
+                );
             }
         }
     }
@@ -142,12 +192,18 @@ mod tests {
         let flags = kubernetes(Minor::V1_34).flags().join(" ");
         let version = kubernetes(Minor::V1_34).version();
         assert!(flags.contains(&format!("gitVersion={version} ")), "{flags}");
-        assert!(flags.contains("gitMajor=1 ") && flags.ends_with("gitMinor=34"), "{flags}");
+        assert!(
+            flags.contains("gitMajor=1 ") && flags.ends_with("gitMinor=34"),
+            "{flags}"
+        );
     }
 
     #[test]
     fn the_cache_key_tells_versions_apart() {
-        assert_ne!(kubernetes(Minor::V1_34).cache_key(), kubernetes(Minor::V1_37).cache_key());
+        assert_ne!(
+            kubernetes(Minor::V1_34).cache_key(),
+            kubernetes(Minor::V1_37).cache_key()
+        );
         assert!(ETCD.cache_key().starts_with("etcd-v3.7.3-"));
     }
 

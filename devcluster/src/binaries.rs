@@ -55,7 +55,11 @@ pub fn find_binaries(minor: Minor) -> Result<PathBuf, Error> {
     }
     let cache = Cache::of_user()?;
     let module = kubernetes(minor);
-    if is_built(&cache, &module) { Ok(cache.dir(&module)) } else { Err(Error::NotBuilt(minor)) }
+    if is_built(&cache, &module) {
+        Ok(cache.dir(&module))
+    } else {
+        Err(Error::NotBuilt(minor))
+    }
 }
 
 fn given() -> Option<PathBuf> {
@@ -64,7 +68,10 @@ fn given() -> Option<PathBuf> {
 }
 
 fn is_built(cache: &Cache, module: &Module) -> bool {
-    cache.has(module, Program::Etcd) && Program::KUBERNETES.iter().all(|program| cache.has(module, *program))
+    cache.has(module, Program::Etcd)
+        && Program::KUBERNETES
+            .iter()
+            .all(|program| cache.has(module, *program))
 }
 
 async fn built(cache: &Cache, minor: Minor) -> Result<Binaries, Error> {
@@ -80,7 +87,10 @@ async fn built(cache: &Cache, minor: Minor) -> Result<Binaries, Error> {
         }
     }
     let dir = cache.dir(&module);
-    Ok(Binaries { controller_manager: dir.join(Program::ControllerManager.file()), dir })
+    Ok(Binaries {
+        controller_manager: dir.join(Program::ControllerManager.file()),
+        dir,
+    })
 }
 
 fn announce(cache: &Cache, module: &Module, what: &str) {
@@ -93,22 +103,36 @@ fn announce(cache: &Cache, module: &Module, what: &str) {
 }
 
 fn complete(dir: &Path) -> Result<(), Error> {
-    match [Program::Etcd, Program::ApiServer, Program::Kubectl].iter().find(|program| !dir.join(program.file()).is_file()) {
+    match [Program::Etcd, Program::ApiServer, Program::Kubectl]
+        .iter()
+        .find(|program| !dir.join(program.file()).is_file())
+    {
         None => Ok(()),
-        Some(program) => Err(Error::AssetsIncomplete { dir: dir.to_owned(), missing: program.file() }),
+        Some(program) => Err(Error::AssetsIncomplete {
+            dir: dir.to_owned(),
+            missing: program.file(),
+        }),
     }
 }
 
 async fn with_assets(dir: PathBuf, minor: Minor) -> Result<Binaries, Error> {
     complete(&dir)?;
     let version = version_of(&dir.join(Program::ApiServer.file()));
-    if !version.as_deref().is_some_and(|version| version.starts_with(&format!("v{minor}."))) {
+    if !version
+        .as_deref()
+        .is_some_and(|version| version.starts_with(&format!("v{minor}.")))
+    {
         let version = version.as_deref().unwrap_or("an unknown version");
-        say(&format!("{ASSETS_VARIABLE} has Kubernetes {version}, not {minor}; it is used as it is"));
+        say(&format!(
+            "{ASSETS_VARIABLE} has Kubernetes {version}, not {minor}; it is used as it is"
+        ));
     }
     let given = dir.join(Program::ControllerManager.file());
     if given.is_file() {
-        return Ok(Binaries { dir, controller_manager: given });
+        return Ok(Binaries {
+            dir,
+            controller_manager: given,
+        });
     }
     // setup-envtest's archives lack it; it is what collects garbage and makes the default service accounts.
     let module = kubernetes(version.as_deref().map_or(minor, controller_manager_for));
@@ -116,25 +140,45 @@ async fn with_assets(dir: PathBuf, minor: Minor) -> Result<Binaries, Error> {
     if !cache.has(&module, Program::ControllerManager) {
         let _lock = cache.lock().await?;
         if !cache.has(&module, Program::ControllerManager) {
-            announce(&cache, &module, &format!("kube-controller-manager (which {} lacks)", dir.display()));
+            announce(
+                &cache,
+                &module,
+                &format!("kube-controller-manager (which {} lacks)", dir.display()),
+            );
             build::fill(&cache, &module, &[Program::ControllerManager]).await?;
         }
     }
     let controller_manager = cache.dir(&module).join(Program::ControllerManager.file());
-    Ok(Binaries { dir, controller_manager })
+    Ok(Binaries {
+        dir,
+        controller_manager,
+    })
 }
 
 /// `v1.37.2`, from `Kubernetes v1.37.2`.
 fn version_of(api_server: &Path) -> Option<String> {
     let output = Command::new(api_server).arg("--version").output().ok()?;
-    Some(String::from_utf8(output.stdout).ok()?.trim().strip_prefix("Kubernetes ")?.to_owned())
+    Some(
+        String::from_utf8(output.stdout)
+            .ok()?
+            .trim()
+            .strip_prefix("Kubernetes ")?
+            .to_owned(),
+    )
 }
 
 /// The newest one that is not newer than the API server, which Kubernetes' skew policy asks for.
 fn controller_manager_for(version: &str) -> Minor {
-    let number = |text: &str| text.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    let number = |text: &str| {
+        text.split('.')
+            .nth(1)
+            .and_then(|minor| minor.parse::<u32>().ok())
+    };
     let served = number(version);
-    Minor::ALL.into_iter().find(|minor| number(minor.as_str()) <= served).unwrap_or(Minor::V1_34)
+    Minor::ALL
+        .into_iter()
+        .find(|minor| number(minor.as_str()) <= served)
+        .unwrap_or(Minor::V1_34)
 }
 
 #[cfg(test)]
@@ -153,7 +197,9 @@ mod tests {
     fn an_incomplete_folder_says_what_is_missing() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("etcd"), "").unwrap();
-        let Err(Error::AssetsIncomplete { missing, .. }) = complete(folder.path()) else { panic!("it is incomplete") };
+        let Err(Error::AssetsIncomplete { missing, .. }) = complete(folder.path()) else {
+            panic!("it is incomplete")
+        };
         assert_eq!(missing, "kube-apiserver");
     }
 
@@ -163,7 +209,11 @@ mod tests {
         let cache = Cache::at(folder.path());
         let module = kubernetes(Minor::default());
         std::fs::create_dir(cache.dir(&module)).unwrap();
-        for program in [Program::Etcd, Program::ApiServer, Program::ControllerManager] {
+        for program in [
+            Program::Etcd,
+            Program::ApiServer,
+            Program::ControllerManager,
+        ] {
             std::fs::write(cache.dir(&module).join(program.file()), "").unwrap();
             assert!(!is_built(&cache, &module));
         }

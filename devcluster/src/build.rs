@@ -22,7 +22,11 @@ const SAID_LINES: usize = 20;
 /// Builds what the cache lacks of `wanted`; the caller holds the lock. Every finished program is kept at once, so that
 /// an interrupted build goes on where it was.
 pub(crate) async fn fill(cache: &Cache, module: &Module, wanted: &[Program]) -> Result<(), Error> {
-    let missing: Vec<Program> = wanted.iter().copied().filter(|program| !cache.has(module, *program)).collect();
+    let missing: Vec<Program> = wanted
+        .iter()
+        .copied()
+        .filter(|program| !cache.has(module, *program))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -62,26 +66,53 @@ fn go(sandbox: &Sandbox) -> Command {
 async fn check_go(sandbox: &Sandbox) -> Result<(), Error> {
     let mut command = go(sandbox);
     command.args(["list", "-m"]);
-    let output = AsyncCommand::from(command).kill_on_drop(true).output().await.map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => Error::NoGo { needed: needed_go() },
-        _ => Error::Spawn { program: "go".to_owned(), source },
-    })?;
+    let output = AsyncCommand::from(command)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::NoGo {
+                needed: needed_go(),
+            },
+            _ => Error::Spawn {
+                program: "go".to_owned(),
+                source,
+            },
+        })?;
     if output.status.success() {
         return Ok(());
     }
-    Err(Error::UnfitGo { needed: needed_go(), said: String::from_utf8_lossy(&output.stderr).trim_end().to_owned() })
+    Err(Error::UnfitGo {
+        needed: needed_go(),
+        said: String::from_utf8_lossy(&output.stderr)
+            .trim_end()
+            .to_owned(),
+    })
 }
 
-async fn build(sandbox: &Sandbox, module: &Module, program: Program, built: &Path) -> Result<(), Error> {
+async fn build(
+    sandbox: &Sandbox,
+    module: &Module,
+    program: Program,
+    built: &Path,
+) -> Result<(), Error> {
     let mut command = go(sandbox);
-    command.args(["build", "-v"]).args(module.flags()).arg("-o").arg(built).arg(program.package());
+    command
+        .args(["build", "-v"])
+        .args(module.flags())
+        .arg("-o")
+        .arg(built)
+        .arg(program.package());
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let started = Instant::now();
     say(&format!("building {} {}", program.file(), module.version()));
     let mut child = AsyncCommand::from(command)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|source| Error::Spawn { program: "go".to_owned(), source })?;
+        .map_err(|source| Error::Spawn {
+            program: "go".to_owned(),
+            source,
+        })?;
     let mut said = Said::default();
     if let Some(stderr) = child.stderr.take() {
         let mut lines = BufReader::new(stderr).lines();
@@ -100,12 +131,23 @@ async fn build(sandbox: &Sandbox, module: &Module, program: Program, built: &Pat
             }
         }
     }
-    let status = child.wait().await.map_err(Error::io("wait for Go in", sandbox.dir()))?;
+    let status = child
+        .wait()
+        .await
+        .map_err(Error::io("wait for Go in", sandbox.dir()))?;
     if status.success() {
-        say(&format!("built {} in {}", program.file(), duration(started.elapsed())));
+        say(&format!(
+            "built {} in {}",
+            program.file(),
+            duration(started.elapsed())
+        ));
         return Ok(());
     }
-    Err(Error::GoBuild { package: program.package(), status, said: said.last.make_contiguous().join("\n") })
+    Err(Error::GoBuild {
+        package: program.package(),
+        status,
+        said: said.last.make_contiguous().join("\n"),
+    })
 }
 
 /// What `go build -v` has said so far.
@@ -125,7 +167,8 @@ impl Said {
             self.packages += 1;
         } else {
             self.last.push_back(line);
-            self.last.drain(..self.last.len().saturating_sub(SAID_LINES));
+            self.last
+                .drain(..self.last.len().saturating_sub(SAID_LINES));
         }
     }
 
@@ -144,7 +187,12 @@ mod tests {
     #[test]
     fn downloads_packages_and_messages_are_told_apart() {
         let mut said = Said::default();
-        for line in ["go: downloading k8s.io/api v0.37.2", "k8s.io/api/core/v1", "internal/abi", "x.go:1:2: no such thing"] {
+        for line in [
+            "go: downloading k8s.io/api v0.37.2",
+            "k8s.io/api/core/v1",
+            "internal/abi",
+            "x.go:1:2: no such thing",
+        ] {
             said.hear(line.to_owned());
         }
         assert_eq!((said.downloads, said.packages), (1, 2));

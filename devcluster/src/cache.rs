@@ -25,7 +25,9 @@ impl Cache {
 
     #[cfg(test)]
     pub(crate) fn at(root: &Path) -> Cache {
-        Cache { root: root.to_owned() }
+        Cache {
+            root: root.to_owned(),
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -42,7 +44,12 @@ impl Cache {
     }
 
     /// Moves a finished program in: it is there whole or not at all.
-    pub(crate) fn take(&self, module: &Module, program: Program, built: &Path) -> Result<(), Error> {
+    pub(crate) fn take(
+        &self,
+        module: &Module,
+        program: Program,
+        built: &Path,
+    ) -> Result<(), Error> {
         let dir = self.dir(module);
         fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
         let place = dir.join(program.file());
@@ -51,9 +58,14 @@ impl Cache {
 
     /// Offers a program of one module beside those of another, so that a single folder has them all.
     pub(crate) fn link(&self, from: &Module, program: Program, to: &Module) -> Result<(), Error> {
-        let (source, place) = (self.dir(from).join(program.file()), self.dir(to).join(program.file()));
+        let (source, place) = (
+            self.dir(from).join(program.file()),
+            self.dir(to).join(program.file()),
+        );
         match fs::hard_link(&source, &place) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::io("link", &place)(error)),
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                Err(Error::io("link", &place)(error))
+            }
             _ => Ok(()),
         }
     }
@@ -62,7 +74,11 @@ impl Cache {
     pub(crate) async fn lock(&self) -> Result<File, Error> {
         fs::create_dir_all(&self.root).map_err(Error::io("make", &self.root))?;
         let path = self.root.join("lock");
-        let file = File::options().create(true).append(true).open(&path).map_err(Error::io("open", &path))?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(Error::io("open", &path))?;
         let mut said: Option<Instant> = None;
         loop {
             match file.try_lock() {
@@ -81,7 +97,11 @@ impl Cache {
 }
 
 fn root(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
-    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let root = set("DEVCLUSTER_CACHE")
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("devcluster")))
         .or_else(|| Some(set("HOME")?.join(".cache/devcluster")))
@@ -97,15 +117,27 @@ mod tests {
     use crate::minor::Minor;
 
     fn root_with(variables: &[(&str, &str)]) -> Result<PathBuf, Error> {
-        root(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value)))
+        root(|name| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| OsString::from(value))
+        })
     }
 
     #[test]
     fn the_folder_is_chosen_by_the_most_special_variable_that_is_not_empty() {
-        let all = [("DEVCLUSTER_CACHE", "/a"), ("XDG_CACHE_HOME", "/b"), ("HOME", "/c")];
+        let all = [
+            ("DEVCLUSTER_CACHE", "/a"),
+            ("XDG_CACHE_HOME", "/b"),
+            ("HOME", "/c"),
+        ];
         assert_eq!(root_with(&all).unwrap(), Path::new("/a"));
         assert_eq!(root_with(&all[1..]).unwrap(), Path::new("/b/devcluster"));
-        assert_eq!(root_with(&[("XDG_CACHE_HOME", ""), ("HOME", "/c")]).unwrap(), Path::new("/c/.cache/devcluster"));
+        assert_eq!(
+            root_with(&[("XDG_CACHE_HOME", ""), ("HOME", "/c")]).unwrap(),
+            Path::new("/c/.cache/devcluster")
+        );
         assert!(matches!(root_with(&[]), Err(Error::NoCacheFolder)));
     }
 
@@ -122,7 +154,11 @@ mod tests {
         for _ in 0..2 {
             cache.link(&ETCD, Program::Etcd, &kubernetes).unwrap();
         }
-        assert!(cache.has(&kubernetes, Program::Etcd) && cache.has(&ETCD, Program::Etcd) && !built.exists());
+        assert!(
+            cache.has(&kubernetes, Program::Etcd)
+                && cache.has(&ETCD, Program::Etcd)
+                && !built.exists()
+        );
     }
 
     #[tokio::test]

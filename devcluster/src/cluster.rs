@@ -19,7 +19,7 @@ use crate::sandbox::Sandbox;
 
 const AUDIT_POLICY: &str = include_str!("audit-policy.yaml");
 /// It takes 3 s on an idle machine; a loaded one gets a multiple of that.
-const READY_WITHIN: Duration = Duration::from_secs(120);
+const READY_WITHIN: Duration = Duration::from_mins(2);
 /// How often what is not ready is asked again.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Another process may take a port between its choice and its use.
@@ -41,7 +41,10 @@ impl Options {
     /// Options for a version, the rest by default.
     #[must_use]
     pub fn new(minor: Minor) -> Options {
-        Options { minor, ..Options::default() }
+        Options {
+            minor,
+            ..Options::default()
+        }
     }
 
     /// With an audit log.
@@ -84,7 +87,13 @@ struct Components {
 
 impl Components {
     fn running(&mut self) -> impl Iterator<Item = &mut Component> {
-        [&mut self.etcd, &mut self.api_server, &mut self.controller_manager].into_iter().flatten()
+        [
+            &mut self.etcd,
+            &mut self.api_server,
+            &mut self.controller_manager,
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -93,10 +102,18 @@ impl DevCluster {
     /// minutes and is said on standard error.
     pub async fn start(options: Options) -> Result<DevCluster, Error> {
         let binaries = binaries::ensure(options.minor).await?;
-        let audit_log = options.audit_log.as_deref().map(new_audit_log).transpose()?;
+        let audit_log = options
+            .audit_log
+            .as_deref()
+            .map(new_audit_log)
+            .transpose()?;
         let mut attempt = 1;
         loop {
-            let mut cluster = DevCluster::prepare(binaries.clone(), audit_log.clone(), options.api_server_flags.clone())?;
+            let mut cluster = DevCluster::prepare(
+                binaries.clone(),
+                audit_log.clone(),
+                options.api_server_flags.clone(),
+            )?;
             match cluster.start_all().await {
                 Ok(()) => return Ok(cluster),
                 Err(error) if error.is_port_taken() && attempt < PORT_ATTEMPTS => attempt += 1,
@@ -105,11 +122,19 @@ impl DevCluster {
         }
     }
 
-    fn prepare(binaries: Binaries, audit_log: Option<PathBuf>, api_server_flags: Vec<String>) -> Result<DevCluster, Error> {
+    fn prepare(
+        binaries: Binaries,
+        audit_log: Option<PathBuf>,
+        api_server_flags: Vec<String>,
+    ) -> Result<DevCluster, Error> {
         let sandbox = Sandbox::new_in(&std::env::temp_dir())?;
         let pki = Pki::generate(&sandbox.dir().join("pki"))?;
         let [etcd, etcd_peer, api_server] = ports::free()?;
-        let ports = Ports { etcd, etcd_peer, api_server };
+        let ports = Ports {
+            etcd,
+            etcd_peer,
+            api_server,
+        };
         let server_url = ports.server_url();
         let cluster = DevCluster {
             probe: Probe::new(&pki, &server_url)?,
@@ -125,7 +150,8 @@ impl DevCluster {
         };
         let url = cluster.server_url();
         write(&cluster.kubeconfig, &cluster.kubeconfig_for_server(url))?;
-        let manager = kubeconfig::for_identity(url, &cluster.pki.ca, &cluster.pki.controller_manager);
+        let manager =
+            kubeconfig::for_identity(url, &cluster.pki.ca, &cluster.pki.controller_manager);
         write(&cluster.controller_manager_kubeconfig(), &manager)?;
         write(&cluster.audit_policy(), AUDIT_POLICY)?;
         Ok(cluster)
@@ -133,12 +159,21 @@ impl DevCluster {
 
     async fn start_all(&mut self) -> Result<(), Error> {
         let etcd = flags::etcd(self.dir(), &self.ports);
-        self.components.etcd = Some(Component::start(&self.sandbox, "etcd", &self.binaries.etcd(), etcd)?);
+        self.components.etcd = Some(Component::start(
+            &self.sandbox,
+            "etcd",
+            &self.binaries.etcd(),
+            etcd,
+        )?);
         // It waits for etcd by itself.
         self.launch_api_server()?;
         self.wait_for("kube-apiserver", "/readyz").await?;
         self.launch_controller_manager()?;
-        self.wait_for("kube-controller-manager", "/api/v1/namespaces/default/serviceaccounts/default").await
+        self.wait_for(
+            "kube-controller-manager",
+            "/api/v1/namespaces/default/serviceaccounts/default",
+        )
+        .await
     }
 
     /// The administrator's kubeconfig.
@@ -195,15 +230,19 @@ impl DevCluster {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = self.sandbox.guest(program.as_ref());
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(self.binaries.dir.clone()).chain(std::env::split_paths(&path));
+        let folders =
+            std::iter::once(self.binaries.dir.clone()).chain(std::env::split_paths(&path));
         // A folder that can't be on a PATH (with a colon in its name) leaves the PATH as it is.
-        command.env("PATH", std::env::join_paths(folders).unwrap_or(path)).env("KUBECONFIG", &self.kubeconfig);
+        command
+            .env("PATH", std::env::join_paths(folders).unwrap_or(path))
+            .env("KUBECONFIG", &self.kubeconfig);
         command
     }
 
     /// Writes the administrator's kubeconfig to a new file, which is deleted with the cluster.
     pub fn write_kubeconfig(&self, file: &Path) -> Result<(), Error> {
-        self.sandbox.write_outside(file, &self.kubeconfig_for_server(self.server_url()))
+        self.sandbox
+            .write_outside(file, &self.kubeconfig_for_server(self.server_url()))
     }
 
     /// Fails if a component has ended that should run.
@@ -212,9 +251,15 @@ impl DevCluster {
     }
 
     /// SIGKILL to the API server: an outage, until [`DevCluster::start_apiserver`].
-    #[expect(clippy::unused_async, reason = "kills at once today; callers should not depend on that")]
+    #[expect(
+        clippy::unused_async,
+        reason = "kills at once today; callers should not depend on that"
+    )]
     pub async fn kill_apiserver(&mut self) -> Result<(), Error> {
-        self.components.api_server.take().map_or(Ok(()), |mut component| component.kill())
+        self.components
+            .api_server
+            .take()
+            .map_or(Ok(()), |mut component| component.kill())
     }
 
     /// Starts the API server again, on the same port and data, and waits until it is ready.
@@ -225,7 +270,9 @@ impl DevCluster {
         let mut attempt = 1;
         loop {
             self.launch_api_server()?;
-            let Err(error) = self.wait_for("kube-apiserver", "/readyz").await else { return Ok(()) };
+            let Err(error) = self.wait_for("kube-apiserver", "/readyz").await else {
+                return Ok(());
+            };
             // So that a later call tries again.
             self.kill_apiserver().await?;
             if !error.is_port_taken() || attempt == PORT_ATTEMPTS {
@@ -254,18 +301,35 @@ impl DevCluster {
 
     fn launch_api_server(&mut self) -> Result<(), Error> {
         let policy = self.audit_policy();
-        let audit = self.audit_log.as_deref().map(|log| Audit { policy: &policy, log });
-        let args = flags::api_server(&self.pki, &self.ports, audit.as_ref(), &self.api_server_flags);
+        let audit = self.audit_log.as_deref().map(|log| Audit {
+            policy: &policy,
+            log,
+        });
+        let args = flags::api_server(
+            &self.pki,
+            &self.ports,
+            audit.as_ref(),
+            &self.api_server_flags,
+        );
         let program = self.binaries.api_server();
-        self.components.api_server = Some(Component::start(&self.sandbox, "kube-apiserver", &program, args)?);
+        self.components.api_server = Some(Component::start(
+            &self.sandbox,
+            "kube-apiserver",
+            &program,
+            args,
+        )?);
         Ok(())
     }
 
     fn launch_controller_manager(&mut self) -> Result<(), Error> {
         let args = flags::controller_manager(&self.pki, &self.controller_manager_kubeconfig());
         let program = self.binaries.controller_manager();
-        self.components.controller_manager =
-            Some(Component::start(&self.sandbox, "kube-controller-manager", program, args)?);
+        self.components.controller_manager = Some(Component::start(
+            &self.sandbox,
+            "kube-controller-manager",
+            program,
+            args,
+        )?);
         Ok(())
     }
 
@@ -277,9 +341,19 @@ impl DevCluster {
             self.check()?;
             let Err(last) = answer else { return Ok(()) };
             if started.elapsed() > READY_WITHIN {
-                let tail = self.components.running().find(|running| running.name() == component).map(|running| running.tail());
+                let tail = self
+                    .components
+                    .running()
+                    .find(|running| running.name() == component)
+                    .map(|running| running.tail());
                 let tail = tail.unwrap_or_default();
-                return Err(Error::NotReady { waiting_for: path, after: READY_WITHIN, last, component, tail });
+                return Err(Error::NotReady {
+                    waiting_for: path,
+                    after: READY_WITHIN,
+                    last,
+                    component,
+                    tail,
+                });
             }
             tokio::time::sleep(ASK_EVERY).await;
         }

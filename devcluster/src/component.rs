@@ -23,9 +23,18 @@ pub(crate) struct Component {
 
 impl Component {
     /// Starts `program`; its output is appended to `<folder>/<name>.log`.
-    pub(crate) fn start(sandbox: &Sandbox, name: &'static str, program: &Path, args: Vec<OsString>) -> Result<Component, Error> {
+    pub(crate) fn start(
+        sandbox: &Sandbox,
+        name: &'static str,
+        program: &Path,
+        args: Vec<OsString>,
+    ) -> Result<Component, Error> {
         let log = sandbox.dir().join(format!("{name}.log"));
-        let out = OpenOptions::new().create(true).append(true).open(&log).map_err(Error::io("write", &log))?;
+        let out = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(Error::io("write", &log))?;
         let err = out.try_clone().map_err(Error::io("write", &log))?;
         let mut command = sandbox.component(program.as_os_str());
         for (key, _) in std::env::vars_os() {
@@ -40,7 +49,10 @@ impl Component {
             .stdout(out)
             .stderr(err)
             .spawn()
-            .map_err(|source| Error::Spawn { program: program.display().to_string(), source })?;
+            .map_err(|source| Error::Spawn {
+                program: program.display().to_string(),
+                source,
+            })?;
         Ok(Component { name, child, log })
     }
 
@@ -59,7 +71,11 @@ impl Component {
 
     /// SIGKILL, and waits until it is gone.
     pub(crate) fn kill(&mut self) -> Result<(), Error> {
-        self.child.kill().and_then(|()| self.child.wait()).map(|_| ()).map_err(Error::io("kill the process of", &self.log))
+        self.child
+            .kill()
+            .and_then(|()| self.child.wait())
+            .map(|_| ())
+            .map_err(Error::io("kill the process of", &self.log))
     }
 
     /// Collects the exit status of a process that somebody else ended.
@@ -72,12 +88,18 @@ impl Component {
     }
 
     fn ended(&self, status: ExitStatus) -> Error {
-        Error::ComponentEnded { component: self.name, status, tail: self.tail() }
+        Error::ComponentEnded {
+            component: self.name,
+            status,
+            tail: self.tail(),
+        }
     }
 }
 
 fn is_flag(variable: &str) -> bool {
-    ["ETCD_", "KUBE_", "KUBERNETES_", "KUBECONFIG"].iter().any(|prefix| variable.starts_with(prefix))
+    ["ETCD_", "KUBE_", "KUBERNETES_", "KUBECONFIG"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }
 
 fn tail(path: &Path) -> std::io::Result<String> {
@@ -100,10 +122,22 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new_in(parent.path()).unwrap();
         let script = "for i in $(seq 20); do echo line $i; done; exit 3";
-        let mut component =
-            Component::start(&sandbox, "etcd", Path::new("/bin/sh"), vec!["-c".into(), script.into()]).unwrap();
+        let mut component = Component::start(
+            &sandbox,
+            "etcd",
+            Path::new("/bin/sh"),
+            vec!["-c".into(), script.into()],
+        )
+        .unwrap();
         component.reap();
-        let Err(Error::ComponentEnded { component, status, tail }) = component.check() else { panic!("it has ended") };
+        let Err(Error::ComponentEnded {
+            component,
+            status,
+            tail,
+        }) = component.check()
+        else {
+            panic!("it has ended")
+        };
         assert_eq!((component, status.code()), ("etcd", Some(3)));
         assert_eq!(tail.lines().next(), Some("line 6"));
         assert_eq!(tail.lines().last(), Some("line 20"));
@@ -111,7 +145,11 @@ mod tests {
 
     #[test]
     fn variables_that_are_flags_are_kept_away_from_components() {
-        for variable in ["ETCD_DATA_DIR", "KUBECONFIG", "KUBE_CACHE_MUTATION_DETECTOR"] {
+        for variable in [
+            "ETCD_DATA_DIR",
+            "KUBECONFIG",
+            "KUBE_CACHE_MUTATION_DETECTOR",
+        ] {
             assert!(is_flag(variable));
         }
         assert!(!is_flag("PATH"));

@@ -38,7 +38,9 @@ pub enum Error {
         missing: &'static str,
     },
     /// The binaries are not in the cache.
-    #[error("the binaries of Kubernetes {0} are not built yet: run `devcluster build --kubernetes {0}`")]
+    #[error(
+        "the binaries of Kubernetes {0} are not built yet: run `devcluster build --kubernetes {0}`"
+    )]
     NotBuilt(crate::Minor),
     /// There is no `go`.
     #[error(
@@ -61,7 +63,9 @@ pub enum Error {
         said: String,
     },
     /// `go build` failed.
-    #[error("go build of {package} failed ({status}); what was built before is kept. It said:\n{said}")]
+    #[error(
+        "go build of {package} failed ({status}); what was built before is kept. It said:\n{said}"
+    )]
     GoBuild {
         /// What was built.
         package: &'static str,
@@ -89,7 +93,9 @@ pub enum Error {
         tail: String,
     },
     /// The control plane runs, but does not become ready.
-    #[error("{waiting_for} did not come within {after:?}; last answer: {last}. The last lines of the log of {component}:\n{tail}")]
+    #[error(
+        "{waiting_for} did not come within {after:?}; last answer: {last}. The last lines of the log of {component}:\n{tail}"
+    )]
     NotReady {
         /// What was waited for.
         waiting_for: &'static str,
@@ -120,7 +126,11 @@ impl Error {
     /// For `map_err`: an I/O error with what was tried and where.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
-        move |source| Error::Io { doing, path, source }
+        move |source| Error::Io {
+            doing,
+            path,
+            source,
+        }
     }
 
     /// Whether another port may help.

@@ -40,7 +40,10 @@ impl Flags {
 }
 
 pub(crate) fn etcd(dir: &Path, ports: &Ports) -> Vec<OsString> {
-    let (client, peer) = (ports.etcd_url(), format!("http://127.0.0.1:{}", ports.etcd_peer));
+    let (client, peer) = (
+        ports.etcd_url(),
+        format!("http://127.0.0.1:{}", ports.etcd_peer),
+    );
     Flags::default()
         .set("name", "devcluster")
         .set("data-dir", dir.join("etcd"))
@@ -61,7 +64,12 @@ pub(crate) struct Audit<'a> {
     pub(crate) log: &'a Path,
 }
 
-pub(crate) fn api_server(pki: &Pki, ports: &Ports, audit: Option<&Audit<'_>>, extra: &[String]) -> Vec<OsString> {
+pub(crate) fn api_server(
+    pki: &Pki,
+    ports: &Ports,
+    audit: Option<&Audit<'_>>,
+    extra: &[String],
+) -> Vec<OsString> {
     let mut flags = Flags::default()
         .set("etcd-servers", ports.etcd_url())
         .set("bind-address", "127.0.0.1")
@@ -76,9 +84,15 @@ pub(crate) fn api_server(pki: &Pki, ports: &Ports, audit: Option<&Audit<'_>>, ex
         .set("enable-admission-plugins", "NodeRestriction")
         .set("allow-privileged", "true")
         .set("service-cluster-ip-range", SERVICE_ADDRESSES)
-        .set("service-account-issuer", "https://kubernetes.default.svc.cluster.local")
+        .set(
+            "service-account-issuer",
+            "https://kubernetes.default.svc.cluster.local",
+        )
         .set("service-account-key-file", pki.service_account_public_key())
-        .set("service-account-signing-key-file", pki.service_account_key());
+        .set(
+            "service-account-signing-key-file",
+            pki.service_account_key(),
+        );
     if let Some(audit) = audit {
         flags = flags
             .set("audit-policy-file", audit.policy)
@@ -95,7 +109,10 @@ pub(crate) fn controller_manager(pki: &Pki, kubeconfig: &Path) -> Vec<OsString> 
     Flags::default()
         .set("kubeconfig", kubeconfig)
         .set("use-service-account-credentials", "true")
-        .set("service-account-private-key-file", pki.service_account_key())
+        .set(
+            "service-account-private-key-file",
+            pki.service_account_key(),
+        )
         .set("root-ca-file", pki.ca_file())
         .set("cluster-signing-cert-file", pki.ca_file())
         .set("cluster-signing-key-file", pki.ca_key())

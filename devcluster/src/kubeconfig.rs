@@ -40,8 +40,12 @@ mod tests {
 
     #[test]
     fn a_token_kubeconfig_carries_the_token_and_no_certificate_of_a_client() {
-        let config: Value = serde_json::from_str(&for_token("https://127.0.0.1:1", "CA", "a.b.c")).unwrap();
-        assert_eq!(config["users"], json!([{"name": "devcluster", "user": {"token": "a.b.c"}}]));
+        let config: Value =
+            serde_json::from_str(&for_token("https://127.0.0.1:1", "CA", "a.b.c")).unwrap();
+        assert_eq!(
+            config["users"],
+            json!([{"name": "devcluster", "user": {"token": "a.b.c"}}])
+        );
         assert_eq!(
             config["clusters"][0]["cluster"],
             json!({"server": "https://127.0.0.1:1", "certificate-authority-data": "Q0E="})

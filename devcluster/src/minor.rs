@@ -73,6 +73,9 @@ mod tests {
     #[test]
     fn an_unknown_minor_names_the_known_ones() {
         let message = "1.20".parse::<Minor>().unwrap_err().to_string();
-        assert!(message.contains("1.20") && message.contains("1.37, 1.34"), "{message}");
+        assert!(
+            message.contains("1.20") && message.contains("1.37, 1.34"),
+            "{message}"
+        );
     }
 }

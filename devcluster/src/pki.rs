@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
 };
 
 use crate::error::Error;
@@ -46,7 +47,13 @@ impl Pki {
     pub(crate) fn generate(dir: &Path) -> Result<Pki, Error> {
         std::fs::create_dir(dir).map_err(Error::io("make", dir))?;
         let ca = authority()?;
-        let server = issue(&ca, "kube-apiserver", None, &SERVER_NAMES, ExtendedKeyUsagePurpose::ServerAuth)?;
+        let server = issue(
+            &ca,
+            "kube-apiserver",
+            None,
+            &SERVER_NAMES,
+            ExtendedKeyUsagePurpose::ServerAuth,
+        )?;
         let service_accounts = KeyPair::generate()?;
         let pki = Pki {
             dir: dir.to_owned(),
@@ -58,8 +65,14 @@ impl Pki {
         write(&pki.ca_key(), &ca.key().serialize_pem())?;
         write(&pki.server_certificate(), &server.certificate)?;
         write(&pki.server_key(), &server.key)?;
-        write(&pki.service_account_key(), &service_accounts.serialize_pem())?;
-        write(&pki.service_account_public_key(), &service_accounts.public_key_pem())?;
+        write(
+            &pki.service_account_key(),
+            &service_accounts.serialize_pem(),
+        )?;
+        write(
+            &pki.service_account_public_key(),
+            &service_accounts.public_key_pem(),
+        )?;
         Ok(pki)
     }
 
@@ -90,13 +103,23 @@ impl Pki {
 
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>, Error> {
     let mut params = validity(CertificateParams::default());
-    params.distinguished_name.push(DnType::CommonName, "devcluster");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "devcluster");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
     Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }
 
-fn client(ca: &CertifiedIssuer<'_, KeyPair>, user: &str, group: Option<&str>) -> Result<Identity, Error> {
+fn client(
+    ca: &CertifiedIssuer<'_, KeyPair>,
+    user: &str,
+    group: Option<&str>,
+) -> Result<Identity, Error> {
     issue(ca, user, group, &[], ExtendedKeyUsagePurpose::ClientAuth)
 }
 
@@ -111,21 +134,30 @@ fn issue(
     let mut params = validity(CertificateParams::new(addresses)?);
     params.distinguished_name.push(DnType::CommonName, name);
     if let Some(group) = group {
-        params.distinguished_name.push(DnType::OrganizationName, group);
+        params
+            .distinguished_name
+            .push(DnType::OrganizationName, group);
     }
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![usage];
     params.use_authority_key_identifier_extension = true;
     let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, ca)?;
-    Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+    Ok(Identity {
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
 }
 
 /// From yesterday, for clocks that disagree, for a year, for clusters that are left running.
 fn validity(mut params: CertificateParams) -> CertificateParams {
     let day = |timestamp: Timestamp| {
         let date = timestamp.to_zoned(TimeZone::UTC).date();
-        rcgen::date_time_ymd(date.year().into(), date.month().unsigned_abs(), date.day().unsigned_abs())
+        rcgen::date_time_ymd(
+            date.year().into(),
+            date.month().unsigned_abs(),
+            date.day().unsigned_abs(),
+        )
     };
     let now = Timestamp::now();
     params.distinguished_name = rcgen::DistinguishedName::new();
@@ -155,7 +187,12 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let pki = Pki::generate(&parent.path().join("pki")).unwrap();
         for key in [pki.ca_key(), pki.server_key(), pki.service_account_key()] {
-            assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", key.display());
+            assert_eq!(
+                key.metadata().unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{}",
+                key.display()
+            );
         }
     }
 }

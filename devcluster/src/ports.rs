@@ -25,7 +25,9 @@ pub(crate) fn free<const N: usize>() -> Result<[u16; N], Error> {
     }
     let mut ports = [0; N];
     if held.len() < N {
-        return Err(Error::NoPort(last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into())));
+        return Err(Error::NoPort(
+            last.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into()),
+        ));
     }
     for (port, listener) in ports.iter_mut().zip(&held) {
         *port = listener.local_addr().map_err(Error::NoPort)?.port();

@@ -28,15 +28,26 @@ impl Probe {
             .timeout(ANSWER_WITHIN)
             .build()
             .map_err(|error| Error::Client(error.to_string()))?;
-        Ok(Probe { client, server: server.to_owned() })
+        Ok(Probe {
+            client,
+            server: server.to_owned(),
+        })
     }
 
     /// Whether `path` answers 200; else what it answered instead.
     pub(crate) async fn is_ok(&self, path: &str) -> Result<(), String> {
-        let response = self.client.get(format!("{}{path}", self.server)).send().await.map_err(|error| chain(&error))?;
+        let response = self
+            .client
+            .get(format!("{}{path}", self.server))
+            .send()
+            .await
+            .map_err(|error| chain(&error))?;
         match response.status() {
             StatusCode::OK => Ok(()),
-            status => Err(format!("{path}: {status}: {}", response.text().await.unwrap_or_default().trim_end())),
+            status => Err(format!(
+                "{path}: {status}: {}",
+                response.text().await.unwrap_or_default().trim_end()
+            )),
         }
     }
 }
@@ -44,16 +55,22 @@ impl Probe {
 /// The provider is named here, so that no process-wide default has to be installed by, or forced on, the caller.
 fn tls(pki: &Pki) -> Result<rustls::ClientConfig, Error> {
     let unfit = |error: &dyn std::error::Error| Error::Client(error.to_string());
-    let certificate = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| unfit(&error));
+    let certificate =
+        |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| unfit(&error));
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(certificate(&pki.ca)?).map_err(|error| unfit(&error))?;
-    let key = PrivateKeyDer::from_pem_slice(pki.admin.key.as_bytes()).map_err(|error| unfit(&error))?;
-    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unfit(&error))?
-        .with_root_certificates(roots)
-        .with_client_auth_cert(vec![certificate(&pki.admin.certificate)?], key)
-        .map_err(|error| unfit(&error))
+    roots
+        .add(certificate(&pki.ca)?)
+        .map_err(|error| unfit(&error))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(pki.admin.key.as_bytes()).map_err(|error| unfit(&error))?;
+    rustls::ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .map_err(|error| unfit(&error))?
+    .with_root_certificates(roots)
+    .with_client_auth_cert(vec![certificate(&pki.admin.certificate)?], key)
+    .map_err(|error| unfit(&error))
 }
 
 /// reqwest's own text leaves out the reason, which is in the sources.

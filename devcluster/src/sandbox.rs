@@ -34,12 +34,17 @@ impl Sandbox {
     pub(crate) fn new_in(parent: &Path) -> Result<Sandbox, Error> {
         // The watchdog works from `/` and compares text, so the path must be absolute and without links.
         let parent = parent.canonicalize().map_err(Error::io("find", parent))?;
-        let folder =
-            tempfile::Builder::new().prefix("devcluster-").tempdir_in(&parent).map_err(Error::io("make a folder in", &parent))?;
+        let folder = tempfile::Builder::new()
+            .prefix("devcluster-")
+            .tempdir_in(&parent)
+            .map_err(Error::io("make a folder in", &parent))?;
         let marker = folder.path().join(MARKER);
         File::create(&marker).map_err(Error::io("make", &marker))?;
         let watchdog = watch(folder.path())?;
-        Ok(Sandbox { dir: folder.keep(), watchdog })
+        Ok(Sandbox {
+            dir: folder.keep(),
+            watchdog,
+        })
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -49,7 +54,11 @@ impl Sandbox {
     /// A command for a component, in a process group of its own: Ctrl-C in a terminal must reach this process only.
     pub(crate) fn component(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
-        command.env_remove(GUEST).env(COMPONENT, &self.dir).stdin(Stdio::null()).process_group(0);
+        command
+            .env_remove(GUEST)
+            .env(COMPONENT, &self.dir)
+            .stdin(Stdio::null())
+            .process_group(0);
         command
     }
 
@@ -64,12 +73,15 @@ impl Sandbox {
     pub(crate) fn write_outside(&self, file: &Path, text: &str) -> Result<(), Error> {
         let file = std::path::absolute(file).map_err(Error::io("find", file))?;
         let list = self.dir.join(OUTSIDE);
-        let mut out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file).map_err(|source| {
-            match source.kind() {
+        let mut out = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&file)
+            .map_err(|source| match source.kind() {
                 std::io::ErrorKind::AlreadyExists => Error::KubeconfigExists(file.clone()),
                 _ => Error::io("make", &file)(source),
-            }
-        })?;
+            })?;
         let line = [file.as_os_str().as_encoded_bytes(), b"\n"].concat();
         OpenOptions::new()
             .create(true)
@@ -77,7 +89,8 @@ impl Sandbox {
             .open(&list)
             .and_then(|mut list| list.write_all(&line))
             .map_err(Error::io("write", &list))?;
-        out.write_all(text.as_bytes()).map_err(Error::io("write", &file))
+        out.write_all(text.as_bytes())
+            .map_err(Error::io("write", &file))
     }
 
     /// Ends all processes and removes the folder; waits until that is done. Safe to call again.
@@ -107,7 +120,10 @@ fn watch(dir: &Path) -> Result<Child, Error> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|source| Error::Spawn { program: "setsid (of util-linux)".to_owned(), source })
+        .map_err(|source| Error::Spawn {
+            program: "setsid (of util-linux)".to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]
@@ -147,10 +163,16 @@ mod tests {
     fn a_file_outside_goes_with_the_sandbox_and_an_older_one_is_never_touched() {
         let parent = tempfile::tempdir().unwrap();
         let sandbox = Sandbox::new_in(parent.path()).unwrap();
-        let (ours, theirs) = (parent.path().join("our config"), parent.path().join("theirs"));
+        let (ours, theirs) = (
+            parent.path().join("our config"),
+            parent.path().join("theirs"),
+        );
         fs::write(&theirs, "precious").unwrap();
         sandbox.write_outside(&ours, "ours").unwrap();
-        assert!(matches!(sandbox.write_outside(&theirs, "ours"), Err(Error::KubeconfigExists(_))));
+        assert!(matches!(
+            sandbox.write_outside(&theirs, "ours"),
+            Err(Error::KubeconfigExists(_))
+        ));
         drop(sandbox);
         assert!(!ours.exists());
         assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");

@@ -1,5 +1,7 @@
 //! However a cluster's owner ends: no process, no folder.
 
+#![allow(clippy::unwrap_used, reason = "a test may end so")]
+
 mod common;
 
 use std::io::{BufRead as _, BufReader};
@@ -18,7 +20,11 @@ fn owner(command: &mut Command) -> (Child, PathBuf) {
         (folder.is_absolute() && folder.is_dir()).then_some(folder)
     });
     let folder = folder.expect("the cluster's folder");
-    assert!(processes_of(&folder).len() >= 3, "{:?}", processes_of(&folder));
+    assert!(
+        processes_of(&folder).len() >= 3,
+        "{:?}",
+        processes_of(&folder)
+    );
     (child, folder)
 }
 
@@ -50,7 +56,8 @@ async fn sigint_and_sigterm_end_the_command_and_then_the_cluster() {
 #[tokio::test]
 async fn sigkill_of_a_process_that_uses_the_library_leaves_nothing() {
     let mut this = Command::new(std::env::current_exe().unwrap());
-    let (mut child, folder) = owner(this.args(["--exact", "hold_a_cluster", "--ignored", "--nocapture"]));
+    let (mut child, folder) =
+        owner(this.args(["--exact", "hold_a_cluster", "--ignored", "--nocapture"]));
     child.kill().unwrap();
     child.wait().unwrap();
     nothing_is_left_of(&folder).await;
@@ -66,7 +73,15 @@ async fn hold_a_cluster() {
 
 #[tokio::test]
 async fn what_the_command_leaves_running_ends_with_the_cluster() {
-    let output = devcluster(&["run", "--", "sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $DEVCLUSTER_DIR"]).output().unwrap();
+    let output = devcluster(&[
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "sleep 1000 >/dev/null 2>&1 & echo $DEVCLUSTER_DIR",
+    ])
+    .output()
+    .unwrap();
     let folder = PathBuf::from(text_of(&output));
     assert_eq!((processes_of(&folder), folder.exists()), (vec![], false));
 }
@@ -83,12 +98,22 @@ async fn a_cluster_that_is_dropped_is_gone_at_once() {
 async fn the_kubeconfig_that_up_wrote_goes_with_it_and_an_older_file_is_refused() {
     let outside = tempfile::tempdir().unwrap();
     let file = outside.path().join("kubeconfig");
-    let mut up = devcluster(&["up", "--kubeconfig", file.to_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut up = devcluster(&["up", "--kubeconfig", file.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(up.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
     assert_eq!(lines.next().as_deref(), file.to_str());
-    assert_eq!(lines.next(), Some(format!("export KUBECONFIG='{}'", file.display())));
+    assert_eq!(
+        lines.next(),
+        Some(format!("export KUBECONFIG='{}'", file.display()))
+    );
     assert_server_answers(&file);
-    let refused = devcluster(&["up", "--kubeconfig", file.to_str().unwrap()]).output().unwrap();
+    let refused = devcluster(&["up", "--kubeconfig", file.to_str().unwrap()])
+        .output()
+        .unwrap();
     assert_eq!(refused.status.code(), Some(1));
     common::assert_contains(&String::from_utf8_lossy(&refused.stderr), "exists already");
     send(Signal::INT, &up);
@@ -98,6 +123,10 @@ async fn the_kubeconfig_that_up_wrote_goes_with_it_and_an_older_file_is_refused(
 
 fn assert_server_answers(kubeconfig: &Path) {
     let kubectl = PathBuf::from(text_of(&devcluster(&["path"]).output().unwrap())).join("kubectl");
-    let output = Command::new(kubectl).args(["get", "--raw", "/readyz"]).env("KUBECONFIG", kubeconfig).output().unwrap();
+    let output = Command::new(kubectl)
+        .args(["get", "--raw", "/readyz"])
+        .env("KUBECONFIG", kubeconfig)
+        .output()
+        .unwrap();
     assert_eq!(text_of(&output), "ok");
 }

@@ -1,5 +1,7 @@
 //! `devcluster` as a person or a script uses it.
 
+#![allow(clippy::unwrap_used, reason = "a test may end so")]
+
 mod common;
 
 use std::os::unix::fs::symlink;
@@ -25,15 +27,25 @@ fn the_command_gets_the_cluster_and_its_exit_code_is_passed_on() {
     std::fs::write(input.path(), "from stdin").unwrap();
     let output = command.stdin(input.reopen().unwrap()).output().unwrap();
     let expected = format!("ok{}\nfrom stdin", programs().join("kubectl").display());
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        expected,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(output.status.code(), Some(42));
 }
 
 #[test]
 fn a_command_that_is_not_there_is_127() {
-    let output = devcluster(&["run", "--", "no-such-command"]).output().unwrap();
+    let output = devcluster(&["run", "--", "no-such-command"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(127));
-    assert_contains(&String::from_utf8_lossy(&output.stderr), "no-such-command: ");
+    assert_contains(
+        &String::from_utf8_lossy(&output.stderr),
+        "no-such-command: ",
+    );
 }
 
 #[test]
@@ -48,7 +60,16 @@ fn nothing_is_built_where_kubebuilder_assets_is_set() {
     let folder = tempfile::tempdir().unwrap();
     let (assets, cache) = (folder.path().join("assets"), folder.path().join("cache"));
     std::fs::create_dir(&assets).unwrap();
-    linked(&assets, &["etcd", "kube-apiserver", "kubectl", "kube-controller-manager"], &programs());
+    linked(
+        &assets,
+        &[
+            "etcd",
+            "kube-apiserver",
+            "kubectl",
+            "kube-controller-manager",
+        ],
+        &programs(),
+    );
     let output = devcluster(&["run", "--", "sh", "-c", "command -v kubectl"])
         .env("KUBEBUILDER_ASSETS", &assets)
         .env("DEVCLUSTER_CACHE", &cache)
@@ -61,18 +82,34 @@ fn nothing_is_built_where_kubebuilder_assets_is_set() {
 #[test]
 fn the_controller_manager_that_kubebuilder_assets_lacks_comes_from_the_cache() {
     let assets = tempfile::tempdir().unwrap();
-    linked(assets.path(), &["etcd", "kube-apiserver", "kubectl"], &programs());
-    let output = devcluster(&["run", "--", "kubectl", "get", "serviceaccount", "default", "-o", "name"])
-        .env("KUBEBUILDER_ASSETS", assets.path())
-        .output()
-        .unwrap();
+    linked(
+        assets.path(),
+        &["etcd", "kube-apiserver", "kubectl"],
+        &programs(),
+    );
+    let output = devcluster(&[
+        "run",
+        "--",
+        "kubectl",
+        "get",
+        "serviceaccount",
+        "default",
+        "-o",
+        "name",
+    ])
+    .env("KUBEBUILDER_ASSETS", assets.path())
+    .output()
+    .unwrap();
     assert_eq!(text_of(&output), "serviceaccount/default");
 }
 
 #[test]
 fn an_incomplete_kubebuilder_assets_says_what_is_missing() {
     let assets = tempfile::tempdir().unwrap();
-    let output = devcluster(&["run", "--", "true"]).env("KUBEBUILDER_ASSETS", assets.path()).output().unwrap();
+    let output = devcluster(&["run", "--", "true"])
+        .env("KUBEBUILDER_ASSETS", assets.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert_contains(&String::from_utf8_lossy(&output.stderr), "has no etcd");
 }
@@ -82,7 +119,11 @@ fn without_go_the_way_around_is_said_and_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let (tools, cache) = (folder.path().join("tools"), folder.path().join("cache"));
     std::fs::create_dir(&tools).unwrap();
-    linked(&tools, &["setsid", "sh", "grep", "sleep", "rm"], Path::new("/usr/bin"));
+    linked(
+        &tools,
+        &["setsid", "sh", "grep", "sleep", "rm"],
+        Path::new("/usr/bin"),
+    );
     let output = devcluster(&["build"])
         .env_remove("KUBEBUILDER_ASSETS")
         .env("PATH", &tools)
@@ -93,15 +134,24 @@ fn without_go_the_way_around_is_said_and_nothing_is_left() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_contains(&message, "install Go 1.");
     assert_contains(&message, "KUBEBUILDER_ASSETS");
-    let left: Vec<_> = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(&cache)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["lock"]);
 }
 
 #[test]
 fn the_path_of_what_is_not_built_is_an_error_that_says_how() {
     let cache = tempfile::tempdir().unwrap();
-    let output =
-        devcluster(&["path"]).env_remove("KUBEBUILDER_ASSETS").env("DEVCLUSTER_CACHE", cache.path()).output().unwrap();
+    let output = devcluster(&["path"])
+        .env_remove("KUBEBUILDER_ASSETS")
+        .env("DEVCLUSTER_CACHE", cache.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert_contains(&String::from_utf8_lossy(&output.stderr), "devcluster build --kubernetes");
+    assert_contains(
+        &String::from_utf8_lossy(&output.stderr),
+        "devcluster build --kubernetes",
+    );
 }

@@ -1,15 +1,22 @@
 //! What a cluster does, through the library.
 
+#![allow(clippy::unwrap_used, reason = "a test may end so")]
+
 mod common;
 
 use std::path::Path;
 
-use common::{assert_contains, eventually, kubectl, kubectl_ok, nothing_is_left_of, options, start};
+use common::{
+    assert_contains, eventually, kubectl, kubectl_ok, nothing_is_left_of, options, start,
+};
 use devcluster::{DevCluster, Error, Minor};
 use serde_json::{Value, json};
 
 fn apply(cluster: &DevCluster, object: &Value) {
-    let file = cluster.dir().join(format!("{}.json", object["metadata"]["name"].as_str().unwrap()));
+    let file = cluster.dir().join(format!(
+        "{}.json",
+        object["metadata"]["name"].as_str().unwrap()
+    ));
     std::fs::write(&file, object.to_string()).unwrap();
     kubectl_ok(cluster, &["apply", "-f", file.to_str().unwrap()]);
 }
@@ -17,8 +24,14 @@ fn apply(cluster: &DevCluster, object: &Value) {
 /// An owner and a dependent of it; deletes the owner and waits for the dependent's end.
 async fn garbage_is_collected(cluster: &DevCluster, owner_type: &str, owner: &Value) {
     apply(cluster, owner);
-    let (kind, name) = (owner["kind"].as_str().unwrap(), owner["metadata"]["name"].as_str().unwrap());
-    let uid = kubectl_ok(cluster, &["get", owner_type, name, "-o", "jsonpath={.metadata.uid}"]);
+    let (kind, name) = (
+        owner["kind"].as_str().unwrap(),
+        owner["metadata"]["name"].as_str().unwrap(),
+    );
+    let uid = kubectl_ok(
+        cluster,
+        &["get", owner_type, name, "-o", "jsonpath={.metadata.uid}"],
+    );
     let dependent = format!("dependent-of-{name}");
     apply(
         cluster,
@@ -32,7 +45,9 @@ async fn garbage_is_collected(cluster: &DevCluster, owner_type: &str, owner: &Va
     kubectl_ok(cluster, &["delete", owner_type, name]);
     eventually("the dependent goes with its owner", || {
         let output = kubectl(cluster, &["get", "configmap", &dependent]);
-        String::from_utf8_lossy(&output.stderr).contains("NotFound").then_some(())
+        String::from_utf8_lossy(&output.stderr)
+            .contains("NotFound")
+            .then_some(())
     })
     .await;
 }
@@ -44,13 +59,17 @@ fn config_map(name: &str) -> Value {
 #[tokio::test]
 async fn the_version_is_the_one_asked_for_and_the_administrator_may_do_everything() {
     let cluster = start().await;
-    let versions: Value = serde_json::from_str(&kubectl_ok(&cluster, &["version", "-o", "json"])).unwrap();
+    let versions: Value =
+        serde_json::from_str(&kubectl_ok(&cluster, &["version", "-o", "json"])).unwrap();
     let expected = format!("v{}.", Minor::from_env().unwrap());
     for side in ["clientVersion", "serverVersion"] {
         let version = versions[side]["gitVersion"].as_str().unwrap();
         assert!(version.starts_with(&expected), "{side} {version}");
     }
-    assert_eq!(kubectl_ok(&cluster, &["auth", "can-i", "*", "*", "--all-namespaces"]), "yes");
+    assert_eq!(
+        kubectl_ok(&cluster, &["auth", "can-i", "*", "*", "--all-namespaces"]),
+        "yes"
+    );
     let dir = cluster.dir().to_owned();
     cluster.stop().await.unwrap();
     nothing_is_left_of(&dir).await;
@@ -64,8 +83,14 @@ async fn an_api_server_that_was_killed_comes_back_with_its_data_and_garbage_is_s
     let url = cluster.server_url().to_owned();
 
     cluster.kill_apiserver().await.unwrap();
-    assert!(!kubectl(&cluster, &["get", "--raw", "/readyz"]).status.success());
-    cluster.check().expect("an outage that was asked for is no failure");
+    assert!(
+        !kubectl(&cluster, &["get", "--raw", "/readyz"])
+            .status
+            .success()
+    );
+    cluster
+        .check()
+        .expect("an outage that was asked for is no failure");
     cluster.start_apiserver().await.unwrap();
 
     assert_eq!(cluster.server_url(), url);
@@ -88,9 +113,17 @@ async fn garbage_of_a_new_custom_resource_is_collected_by_a_restarted_controller
             },
         }),
     );
-    kubectl_ok(&cluster, &["wait", "--for=condition=Established", "crd/things.example.org"]);
+    kubectl_ok(
+        &cluster,
+        &[
+            "wait",
+            "--for=condition=Established",
+            "crd/things.example.org",
+        ],
+    );
     cluster.restart_controller_manager().await.unwrap();
-    let thing = json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "thing"}});
+    let thing =
+        json!({"apiVersion": "example.org/v1", "kind": "Thing", "metadata": {"name": "thing"}});
     garbage_is_collected(&cluster, "things.example.org", &thing).await;
 }
 
@@ -99,10 +132,27 @@ async fn a_token_of_a_service_account_makes_a_kubeconfig_that_rbac_limits() {
     let cluster = start().await;
     let token = kubectl_ok(&cluster, &["create", "token", "default"]);
     let file = cluster.dir().join("token.kubeconfig");
-    std::fs::write(&file, cluster.kubeconfig_for_token(cluster.server_url(), &token)).unwrap();
-    let with_token = |args: &[&str]| kubectl(&cluster, &[&["--kubeconfig", file.to_str().unwrap()], args].concat());
-    let whoami = with_token(&["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]);
-    assert_eq!(common::text_of(&whoami), "system:serviceaccount:default:default");
+    std::fs::write(
+        &file,
+        cluster.kubeconfig_for_token(cluster.server_url(), &token),
+    )
+    .unwrap();
+    let with_token = |args: &[&str]| {
+        kubectl(
+            &cluster,
+            &[&["--kubeconfig", file.to_str().unwrap()], args].concat(),
+        )
+    };
+    let whoami = with_token(&[
+        "auth",
+        "whoami",
+        "-o",
+        "jsonpath={.status.userInfo.username}",
+    ]);
+    assert_eq!(
+        common::text_of(&whoami),
+        "system:serviceaccount:default:default"
+    );
     let refused = with_token(&["get", "secrets"]);
     assert_contains(&String::from_utf8_lossy(&refused.stderr), "Forbidden");
 }
@@ -128,9 +178,13 @@ async fn the_audit_log_has_a_line_for_each_finished_request() {
 
 fn creation_in(log: &Path) -> Option<Value> {
     let text = std::fs::read_to_string(log).unwrap();
-    text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).find(|line| {
-        line["verb"] == "create" && line["objectRef"]["resource"] == "configmaps" && line["objectRef"]["name"] == "counted"
-    })
+    text.lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find(|line| {
+            line["verb"] == "create"
+                && line["objectRef"]["resource"] == "configmaps"
+                && line["objectRef"]["name"] == "counted"
+        })
 }
 
 #[tokio::test]
@@ -138,7 +192,16 @@ async fn a_component_that_ends_at_its_start_shows_its_log() {
     let Err(error) = DevCluster::start(options().api_server_flag("--no-such-flag")).await else {
         panic!("the flag is unknown")
     };
-    assert!(matches!(error, Error::ComponentEnded { component: "kube-apiserver", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::ComponentEnded {
+                component: "kube-apiserver",
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_contains(&error.to_string(), "unknown flag: --no-such-flag");
 }
 

@@ -33,7 +33,9 @@ enum Action {
     /// The command gets KUBECONFIG (administrator) and the cluster's kubectl first on its PATH. What it starts and
     /// leaves behind ends with the cluster (it is told by DEVCLUSTER_DIR in its environment, the cluster's folder).
     /// devcluster's own failures are 125, 126 if the command can't be executed, 127 if there is none of that name.
-    #[command(after_help = "Example: devcluster run --audit-log audit.jsonl -- kubectl get namespaces")]
+    #[command(
+        after_help = "Example: devcluster run --audit-log audit.jsonl -- kubectl get namespaces"
+    )]
     Run {
         #[command(flatten)]
         cluster: Cluster,
@@ -90,14 +92,21 @@ impl Cluster {
 impl Args {
     /// The exit code for a failure that isn't the command's.
     pub(crate) fn own_failure(&self) -> u8 {
-        if matches!(self.action, Action::Run { .. }) { run::OWN_FAILURE } else { 1 }
+        if matches!(self.action, Action::Run { .. }) {
+            run::OWN_FAILURE
+        } else {
+            1
+        }
     }
 }
 
 pub(crate) async fn execute(args: Args) -> Result<u8, Error> {
     match args.action {
         Action::Run { cluster, command } => run::run(cluster.options(), &command).await,
-        Action::Up { cluster, kubeconfig } => up::up(cluster.options(), kubeconfig.as_deref()).await,
+        Action::Up {
+            cluster,
+            kubeconfig,
+        } => up::up(cluster.options(), kubeconfig.as_deref()).await,
         Action::Build { version } => {
             let mut signals = signals::Signals::listen()?;
             tokio::select! {
@@ -107,7 +116,10 @@ pub(crate) async fn execute(args: Args) -> Result<u8, Error> {
             Ok(0)
         }
         Action::Path { version } => {
-            println!("{}", devcluster::find_binaries(version.kubernetes)?.display());
+            println!(
+                "{}",
+                devcluster::find_binaries(version.kubernetes)?.display()
+            );
             Ok(0)
         }
     }
@@ -126,8 +138,18 @@ mod tests {
 
     #[test]
     fn arguments_of_the_command_are_not_ours() {
-        let args = Args::parse_from(["devcluster", "run", "--kubernetes", "1.34", "--", "kubectl", "--help"]);
-        let Action::Run { cluster, command } = args.action else { panic!("it is run") };
+        let args = Args::parse_from([
+            "devcluster",
+            "run",
+            "--kubernetes",
+            "1.34",
+            "--",
+            "kubectl",
+            "--help",
+        ]);
+        let Action::Run { cluster, command } = args.action else {
+            panic!("it is run")
+        };
         assert_eq!(cluster.version.kubernetes, Minor::V1_34);
         assert_eq!(command, ["kubectl", "--help"]);
     }

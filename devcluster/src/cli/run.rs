@@ -29,12 +29,20 @@ pub(crate) async fn run(options: Options, command: &[OsString]) -> Result<u8, Er
         cluster = DevCluster::start(options) => cluster?,
         signal = signals.next() => return Ok(exit_code(signal)),
     };
-    eprintln!("devcluster: {} is ready after {:.1} s", cluster.server_url(), began.elapsed().as_secs_f32());
+    eprintln!(
+        "devcluster: {} is ready after {:.1} s",
+        cluster.server_url(),
+        began.elapsed().as_secs_f32()
+    );
     let code = match Guest::start(&cluster, command) {
         Ok(mut guest) => guest.wait(&mut cluster, &mut signals).await?,
         Err(error) => {
             eprintln!("devcluster: {}: {error}", command[0].display());
-            if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE }
+            if error.kind() == ErrorKind::NotFound {
+                NOT_FOUND
+            } else {
+                NOT_EXECUTABLE
+            }
         }
     };
     cluster.stop().await?;
@@ -59,7 +67,11 @@ impl Guest {
         }
         let child = Command::from(guest).spawn()?;
         let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        Ok(Guest { child, pid, in_terminal })
+        Ok(Guest {
+            child,
+            pid,
+            in_terminal,
+        })
     }
 
     /// Until it ends; signals to us are passed on.
@@ -97,13 +109,20 @@ impl Guest {
     fn send(&self, signal: Signal) {
         if let Some(pid) = self.pid {
             // It may have ended meanwhile.
-            let _ = if self.in_terminal { kill_process(pid, signal) } else { kill_process_group(pid, signal) };
+            let _ = if self.in_terminal {
+                kill_process(pid, signal)
+            } else {
+                kill_process_group(pid, signal)
+            };
         }
     }
 }
 
 fn code_of(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(OWN_FAILURE.into());
+    let code = status
+        .code()
+        .or_else(|| Some(128 + status.signal()?))
+        .unwrap_or(OWN_FAILURE.into());
     u8::try_from(code).unwrap_or(OWN_FAILURE)
 }
 
@@ -114,7 +133,12 @@ fn is_in_foreground() -> bool {
 
 /// `pid (name) state ppid pgrp session tty tpgid …`; the name may contain anything, so what follows the last `)` counts.
 fn stat_is_in_foreground(stat: &str) -> bool {
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
     matches!((fields.get(2), fields.get(5)), (Some(group), Some(foreground)) if group == foreground)
 }
 
@@ -125,8 +149,12 @@ mod tests {
     #[test]
     fn the_foreground_is_read_past_any_name() {
         assert!(stat_is_in_foreground("7 (a) b) S 1 70 60 34816 70 4194304"));
-        assert!(!stat_is_in_foreground("7 (devcluster) S 1 70 60 34816 60 4194304"));
-        assert!(!stat_is_in_foreground("7 (devcluster) S 1 70 60 0 -1 4194304"));
+        assert!(!stat_is_in_foreground(
+            "7 (devcluster) S 1 70 60 34816 60 4194304"
+        ));
+        assert!(!stat_is_in_foreground(
+            "7 (devcluster) S 1 70 60 0 -1 4194304"
+        ));
     }
 
     #[test]

@@ -23,7 +23,11 @@ impl Signals {
                 terminate: unix::signal(SignalKind::terminate())?,
             })
         };
-        listen().map_err(|source| Error::Io { doing: "listen for signals", path: Path::new(".").to_owned(), source })
+        listen().map_err(|source| Error::Io {
+            doing: "listen for signals",
+            path: Path::new(".").to_owned(),
+            source,
+        })
     }
 
     pub(crate) async fn next(&mut self) -> Signal {

@@ -24,8 +24,14 @@ pub(crate) async fn up(options: Options, kubeconfig: Option<&Path>) -> Result<u8
         None => cluster.kubeconfig().to_owned(),
     };
     println!("{}", file.display());
-    println!("export KUBECONFIG='{}'", file.display().to_string().replace('\'', r"'\''"));
-    eprintln!("devcluster: {} is ready; Ctrl-C ends it", cluster.server_url());
+    println!(
+        "export KUBECONFIG='{}'",
+        file.display().to_string().replace('\'', r"'\''")
+    );
+    eprintln!(
+        "devcluster: {} is ready; Ctrl-C ends it",
+        cluster.server_url()
+    );
     let mut check = tokio::time::interval(CHECK_EVERY);
     loop {
         tokio::select! {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use devcluster::{DevCluster, Minor, Options};
 
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 
 /// Waits until `condition` gives a value.
 pub async fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
@@ -17,7 +17,10 @@ pub async fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>)
         if let Some(value) = condition() {
             return value;
         }
-        assert!(started.elapsed() < HANGS_AFTER, "{what}: not within {HANGS_AFTER:?}");
+        assert!(
+            started.elapsed() < HANGS_AFTER,
+            "{what}: not within {HANGS_AFTER:?}"
+        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -38,7 +41,12 @@ pub fn devcluster(args: &[&str]) -> Command {
 }
 
 pub fn kubectl(cluster: &DevCluster, args: &[&str]) -> Output {
-    cluster.command("kubectl").args(args).stdin(Stdio::null()).output().unwrap()
+    cluster
+        .command("kubectl")
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
 }
 
 /// The standard output of a kubectl that must succeed.
@@ -47,8 +55,16 @@ pub fn kubectl_ok(cluster: &DevCluster, args: &[&str]) -> String {
 }
 
 pub fn text_of(output: &Output) -> String {
-    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap().trim_end().to_owned()
+    assert!(
+        output.status.success(),
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout.clone())
+        .unwrap()
+        .trim_end()
+        .to_owned()
 }
 
 /// Processes that name the folder in their arguments or environment.
@@ -78,7 +94,11 @@ pub async fn nothing_is_left_of(folder: &Path) {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("left of {} (there: {}): {left:?}", folder.display(), folder.exists());
+    panic!(
+        "left of {} (there: {}): {left:?}",
+        folder.display(),
+        folder.exists()
+    );
 }
 
 pub fn assert_contains(text: &str, part: impl AsRef<str> + Debug) {
