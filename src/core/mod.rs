@@ -5,4 +5,5 @@ pub mod cloud;
 pub mod errors;
 pub mod ids;
 pub mod reason;
+pub mod roles;
 pub mod token_response;
