@@ -1,6 +1,7 @@
 //! A control plane from start to end.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +10,12 @@ use std::time::{Duration, Instant};
 use crate::binaries::{self, Binaries};
 use crate::component::Component;
 use crate::error::Error;
-use crate::flags::{self, Audit, Ports};
+use crate::flags::{self, Audit};
 use crate::kubeconfig;
-use crate::minor::Minor;
+use crate::options::Options;
 use crate::pki::Pki;
 use crate::ports;
+use crate::private;
 use crate::probe::Probe;
 use crate::sandbox::Sandbox;
 
@@ -25,43 +27,6 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// Another process may take a port between its choice and its use.
 const PORT_ATTEMPTS: u32 = 5;
 
-/// What to start.
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct Options {
-    /// The version of Kubernetes.
-    pub minor: Minor,
-    /// A file for the audit log: JSON lines, one for each finished request. What was in the file is overwritten.
-    pub audit_log: Option<PathBuf>,
-    /// More flags for the API server, such as `--feature-gates=…`; they win over devcluster's own.
-    pub api_server_flags: Vec<String>,
-}
-
-impl Options {
-    /// Options for a version, the rest by default.
-    #[must_use]
-    pub fn new(minor: Minor) -> Options {
-        Options {
-            minor,
-            ..Options::default()
-        }
-    }
-
-    /// With an audit log.
-    #[must_use]
-    pub fn audit_log(mut self, file: impl Into<PathBuf>) -> Options {
-        self.audit_log = Some(file.into());
-        self
-    }
-
-    /// With one more flag for the API server.
-    #[must_use]
-    pub fn api_server_flag(mut self, flag: impl Into<String>) -> Options {
-        self.api_server_flags.push(flag.into());
-        self
-    }
-}
-
 /// A running control plane. It ends with this value, and with this process however that ends.
 pub struct DevCluster {
     // Fields are dropped in this order: the sandbox ends the processes.
@@ -69,7 +34,7 @@ pub struct DevCluster {
     components: Components,
     binaries: Binaries,
     pki: Pki,
-    ports: Ports,
+    port: u16,
     server_url: String,
     kubeconfig: PathBuf,
     audit_log: Option<PathBuf>,
@@ -129,13 +94,8 @@ impl DevCluster {
     ) -> Result<DevCluster, Error> {
         let sandbox = Sandbox::new_in(&std::env::temp_dir())?;
         let pki = Pki::generate(&sandbox.dir().join("pki"))?;
-        let [etcd, etcd_peer, api_server] = ports::free()?;
-        let ports = Ports {
-            etcd,
-            etcd_peer,
-            api_server,
-        };
-        let server_url = ports.server_url();
+        let port = ports::free()?;
+        let server_url = format!("https://127.0.0.1:{port}");
         let cluster = DevCluster {
             probe: Probe::new(&pki, &server_url)?,
             kubeconfig: sandbox.dir().join("admin.kubeconfig"),
@@ -143,27 +103,26 @@ impl DevCluster {
             sandbox,
             binaries,
             pki,
-            ports,
+            port,
             server_url,
             audit_log,
             api_server_flags,
         };
         let url = cluster.server_url();
-        write(&cluster.kubeconfig, &cluster.kubeconfig_for_server(url))?;
+        private::write(&cluster.kubeconfig, &cluster.kubeconfig_for_server(url))?;
         let manager =
             kubeconfig::for_identity(url, &cluster.pki.ca, &cluster.pki.controller_manager);
-        write(&cluster.controller_manager_kubeconfig(), &manager)?;
-        write(&cluster.audit_policy(), AUDIT_POLICY)?;
+        private::write(&cluster.controller_manager_kubeconfig(), &manager)?;
+        private::write(&cluster.audit_policy(), AUDIT_POLICY)?;
         Ok(cluster)
     }
 
     async fn start_all(&mut self) -> Result<(), Error> {
-        let etcd = flags::etcd(self.dir(), &self.ports);
         self.components.etcd = Some(Component::start(
             &self.sandbox,
             "etcd",
             &self.binaries.etcd(),
-            etcd,
+            flags::etcd(),
         )?);
         // It waits for etcd by itself.
         self.launch_api_server()?;
@@ -235,7 +194,10 @@ impl DevCluster {
         // A folder that can't be on a PATH (with a colon in its name) leaves the PATH as it is.
         command
             .env("PATH", std::env::join_paths(folders).unwrap_or(path))
-            .env("KUBECONFIG", &self.kubeconfig);
+            .env("KUBECONFIG", &self.kubeconfig)
+            // By default kubectl leaves a folder for each port in the user's home, and believes it
+            // when the port comes again.
+            .env("KUBECACHEDIR", self.dir().join("kubectl-cache"));
         command
     }
 
@@ -305,12 +267,7 @@ impl DevCluster {
             policy: &policy,
             log,
         });
-        let args = flags::api_server(
-            &self.pki,
-            &self.ports,
-            audit.as_ref(),
-            &self.api_server_flags,
-        );
+        let args = flags::api_server(&self.pki, self.port, audit.as_ref(), &self.api_server_flags);
         let program = self.binaries.api_server();
         self.components.api_server = Some(Component::start(
             &self.sandbox,
@@ -368,15 +325,25 @@ impl DevCluster {
     }
 }
 
-impl Drop for DevCluster {
-    fn drop(&mut self) {
-        self.sandbox.close();
-        self.components.running().for_each(Component::reap);
+impl fmt::Debug for DevCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the keys.
+        f.debug_struct("DevCluster")
+            .field("server_url", &self.server_url)
+            .field("dir", &self.dir())
+            .finish_non_exhaustive()
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text).map_err(Error::io("write", path))
+impl Drop for DevCluster {
+    fn drop(&mut self) {
+        self.sandbox.close();
+        // They are dead by now, and waited for; if the watchdog was killed from outside, this ends them.
+        for component in self.components.running() {
+            let _ = component.kill();
+        }
+        self.sandbox.close();
+    }
 }
 
 /// Empty and absolute: the API server runs in another folder, and appends.

@@ -69,18 +69,13 @@ impl Component {
         }
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// SIGKILL unless it has ended, and waits until it is gone.
     pub(crate) fn kill(&mut self) -> Result<(), Error> {
         self.child
             .kill()
             .and_then(|()| self.child.wait())
             .map(|_| ())
             .map_err(Error::io("kill the process of", &self.log))
-    }
-
-    /// Collects the exit status of a process that somebody else ended.
-    pub(crate) fn reap(&mut self) {
-        let _ = self.child.wait();
     }
 
     pub(crate) fn tail(&self) -> String {
@@ -129,7 +124,7 @@ mod tests {
             vec!["-c".into(), script.into()],
         )
         .unwrap();
-        component.reap();
+        component.child.wait().unwrap();
         let Err(Error::ComponentEnded {
             component,
             status,

@@ -10,21 +10,12 @@ const SERVICE_ADDRESSES: &str = "10.96.0.0/16";
 /// In megabytes: 1 TB, because 0 means 100 MB, after which the log would be rotated away from under its reader.
 const AUDIT_LOG_SIZE: &str = "1048576";
 
-pub(crate) struct Ports {
-    pub(crate) etcd: u16,
-    pub(crate) etcd_peer: u16,
-    pub(crate) api_server: u16,
-}
-
-impl Ports {
-    pub(crate) fn server_url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.api_server)
-    }
-
-    fn etcd_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.etcd)
-    }
-}
+/// In the cluster's folder, which is where the components run. Sockets there need no ports, and are out of reach for
+/// other users, whereas whoever may connect to etcd reads all Secrets. Relative, because etcd takes no other paths.
+const ETCD: &str = "unix://etcd.sock";
+const ETCD_PEER: &str = "unix://etcd-peer.sock";
+/// The only member is told where its peers would find it; there are none, so nothing listens there.
+const ETCD_ADVERTISED: &str = "http://localhost:2380";
 
 /// A list of flags: `--name=value`.
 #[derive(Default)]
@@ -39,19 +30,15 @@ impl Flags {
     }
 }
 
-pub(crate) fn etcd(dir: &Path, ports: &Ports) -> Vec<OsString> {
-    let (client, peer) = (
-        ports.etcd_url(),
-        format!("http://127.0.0.1:{}", ports.etcd_peer),
-    );
+pub(crate) fn etcd() -> Vec<OsString> {
     Flags::default()
         .set("name", "devcluster")
-        .set("data-dir", dir.join("etcd"))
-        .set("listen-client-urls", &client)
-        .set("advertise-client-urls", &client)
-        .set("listen-peer-urls", &peer)
-        .set("initial-advertise-peer-urls", &peer)
-        .set("initial-cluster", format!("devcluster={peer}"))
+        .set("data-dir", "etcd")
+        .set("listen-client-urls", ETCD)
+        .set("advertise-client-urls", ETCD)
+        .set("listen-peer-urls", ETCD_PEER)
+        .set("initial-advertise-peer-urls", ETCD_ADVERTISED)
+        .set("initial-cluster", format!("devcluster={ETCD_ADVERTISED}"))
         // The data lives no longer than the processes, so nothing is gained by waiting for the disk.
         .set("unsafe-no-fsync", "true")
         .set("log-level", "warn")
@@ -66,14 +53,14 @@ pub(crate) struct Audit<'a> {
 
 pub(crate) fn api_server(
     pki: &Pki,
-    ports: &Ports,
+    port: u16,
     audit: Option<&Audit<'_>>,
     extra: &[String],
 ) -> Vec<OsString> {
     let mut flags = Flags::default()
-        .set("etcd-servers", ports.etcd_url())
+        .set("etcd-servers", ETCD)
         .set("bind-address", "127.0.0.1")
-        .set("secure-port", ports.api_server.to_string())
+        .set("secure-port", port.to_string())
         // A loopback address can't be an endpoint of the service `kubernetes`.
         .set("endpoint-reconciler-type", "none")
         .set("advertise-address", "127.0.0.1")
@@ -117,6 +104,8 @@ pub(crate) fn controller_manager(pki: &Pki, kubeconfig: &Path) -> Vec<OsString> 
         .set("cluster-signing-cert-file", pki.ca_file())
         .set("cluster-signing-key-file", pki.ca_key())
         .set("service-cluster-ip-range", SERVICE_ADDRESSES)
+        // By default it makes a folder in /usr/libexec.
+        .set("flex-volume-plugin-dir", "volume-plugins")
         // It has no rival, and must outlive an outage of the API server, which would cost it the lease.
         .set("leader-elect", "false")
         // Nobody asks it anything, and each port is one more that may be taken.

@@ -21,13 +21,16 @@ mod error;
 mod flags;
 mod kubeconfig;
 mod minor;
+mod options;
 mod pki;
 mod ports;
+mod private;
 mod probe;
 mod progress;
 mod sandbox;
 
 pub use binaries::{build_cache, find_binaries};
-pub use cluster::{DevCluster, Options};
+pub use cluster::DevCluster;
 pub use error::Error;
 pub use minor::{MINOR_VARIABLE, Minor};
+pub use options::Options;

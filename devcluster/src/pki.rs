@@ -1,8 +1,5 @@
 //! The cluster's own certificates and keys. EC P-256 throughout: made in no time, unlike RSA.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
@@ -12,6 +9,7 @@ use rcgen::{
 };
 
 use crate::error::Error;
+use crate::private;
 
 /// What the API server's certificate must be valid for, the first service address included.
 const SERVER_NAMES: [&str; 8] = [
@@ -61,15 +59,15 @@ impl Pki {
             admin: client(&ca, "kubernetes-admin", Some(ADMINISTRATORS))?,
             controller_manager: client(&ca, "system:kube-controller-manager", None)?,
         };
-        write(&pki.ca_file(), &pki.ca)?;
-        write(&pki.ca_key(), &ca.key().serialize_pem())?;
-        write(&pki.server_certificate(), &server.certificate)?;
-        write(&pki.server_key(), &server.key)?;
-        write(
+        private::write(&pki.ca_file(), &pki.ca)?;
+        private::write(&pki.ca_key(), &ca.key().serialize_pem())?;
+        private::write(&pki.server_certificate(), &server.certificate)?;
+        private::write(&pki.server_key(), &server.key)?;
+        private::write(
             &pki.service_account_key(),
             &service_accounts.serialize_pem(),
         )?;
-        write(
+        private::write(
             &pki.service_account_public_key(),
             &service_accounts.public_key_pem(),
         )?;
@@ -164,16 +162,6 @@ fn validity(mut params: CertificateParams) -> CertificateParams {
     params.not_before = day(now - 24.hours());
     params.not_after = day(now + (366 * 24).hours());
     params
-}
-
-fn write(path: &Path, pem: &str) -> Result<(), Error> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(pem.as_bytes()))
-        .map_err(Error::io("write", path))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! kernel closes that pipe too when this process dies, so the ordinary end and the violent one run the same code.
 
 use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -36,6 +36,7 @@ impl Sandbox {
         let parent = parent.canonicalize().map_err(Error::io("find", parent))?;
         let folder = tempfile::Builder::new()
             .prefix("devcluster-")
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)
             .map_err(Error::io("make a folder in", &parent))?;
         let marker = folder.path().join(MARKER);
@@ -96,8 +97,8 @@ impl Sandbox {
     /// Ends all processes and removes the folder; waits until that is done. Safe to call again.
     pub(crate) fn close(&mut self) {
         drop(self.watchdog.stdin.take());
-        // Interrupted or killed from outside: then the folder is still there, and is all that can be helped.
-        if self.watchdog.wait().is_err() || self.dir.join(MARKER).exists() {
+        // Was it killed from outside, then the folder is still there.
+        if self.watchdog.wait().is_err() || self.dir.exists() {
             let _ = fs::remove_dir_all(&self.dir);
         }
     }

@@ -6,8 +6,18 @@ dir=$1
 while read -r _; do :; done
 
 # Processes are told by their environment, never by a remembered number, which another process may have got since.
+if printf 'a\0b\0' | grep -qzxF b; then
+    named() { grep -lszxF -- "$1=$dir" /proc/[0-9]*/environ; }
+else
+    # A grep without -z (busybox) sees only the first variable.
+    named() {
+        for file in /proc/[0-9]*/environ; do
+            tr '\0' '\n' <"$file" | grep -qxF -- "$1=$dir" && echo "$file"
+        done
+    }
+fi
 marked() {
-    grep -lsF -- "$1=$dir" /proc/[0-9]*/environ | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
+    named "$1" | while IFS=/ read -r _ _ pid _; do echo "$pid"; done
 }
 
 # end MARK SIGNAL PATIENCE: SIGNAL to all marked processes, SIGKILL to those that are there after PATIENCE × 0.05 s.

@@ -1,0 +1,41 @@
+//! What to start.
+
+use std::path::PathBuf;
+
+use crate::minor::Minor;
+
+/// How a cluster is to be.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The version of Kubernetes.
+    pub minor: Minor,
+    /// A file for the audit log: JSON lines, one for each finished request. What was in the file is overwritten.
+    pub audit_log: Option<PathBuf>,
+    /// More flags for the API server, such as `--feature-gates=…`; they win over devcluster's own.
+    pub api_server_flags: Vec<String>,
+}
+
+impl Options {
+    /// Options for a version, the rest by default.
+    #[must_use]
+    pub fn new(minor: Minor) -> Options {
+        Options {
+            minor,
+            ..Options::default()
+        }
+    }
+
+    /// With an audit log.
+    #[must_use]
+    pub fn audit_log(mut self, file: impl Into<PathBuf>) -> Options {
+        self.audit_log = Some(file.into());
+        self
+    }
+
+    /// With one more flag for the API server.
+    #[must_use]
+    pub fn api_server_flag(mut self, flag: impl Into<String>) -> Options {
+        self.api_server_flags.push(flag.into());
+        self
+    }
+}
