@@ -132,3 +132,6 @@ impl From<Verdict> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! Which login authority signs in the tenants of a cloud.
+
+use crate::core::cloud::Cloud;
+use crate::core::ids::LoginHost;
+
+/// The worldwide authority; GCC tenants live there too.
+const PUBLIC: LoginHost = LoginHost("login.microsoftonline.com");
+/// The authority of Azure Government.
+const US_GOVERNMENT: LoginHost = LoginHost("login.microsoftonline.us");
+
+/// The login authority of a cloud.
+#[must_use]
+pub const fn login_host(cloud: Cloud) -> LoginHost {
+    match cloud {
+        Cloud::Commercial | Cloud::Gcc => PUBLIC,
+        Cloud::GccHigh | Cloud::DoD => US_GOVERNMENT,
+    }
+}
+
+/// Every cloud with its login authority.
+pub fn all() -> impl Iterator<Item = (Cloud, LoginHost)> {
+    Cloud::ALL.iter().map(|cloud| (*cloud, login_host(*cloud)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gcc_signs_in_worldwide_and_the_others_at_azure_government() {
+        let hosts: Vec<_> = all().map(|(cloud, host)| (cloud.as_str(), host.0)).collect();
+        assert_eq!(
+            hosts,
+            [
+                ("Commercial", "login.microsoftonline.com"),
+                ("GCC", "login.microsoftonline.com"),
+                ("GCCHigh", "login.microsoftonline.us"),
+                ("DoD", "login.microsoftonline.us"),
+            ]
+        );
+    }
+}
