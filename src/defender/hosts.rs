@@ -26,25 +26,43 @@ const TABLE: [Row; 4] = [
             (Region::Eu, ApiUrl("https://eu.api.security.microsoft.com")),
             (Region::Uk, ApiUrl("https://uk.api.security.microsoft.com")),
             (Region::Au, ApiUrl("https://au.api.security.microsoft.com")),
-            (Region::Swa, ApiUrl("https://swa.api.security.microsoft.com")),
-            (Region::Ina, ApiUrl("https://ina.api.security.microsoft.com")),
-            (Region::Aea, ApiUrl("https://aea.api.security.microsoft.com")),
+            (
+                Region::Swa,
+                ApiUrl("https://swa.api.security.microsoft.com"),
+            ),
+            (
+                Region::Ina,
+                ApiUrl("https://ina.api.security.microsoft.com"),
+            ),
+            (
+                Region::Aea,
+                ApiUrl("https://aea.api.security.microsoft.com"),
+            ),
         ],
     },
     Row {
         cloud: Cloud::Gcc,
         audience: Audience("https://api-gcc.securitycenter.microsoft.us"),
-        front_doors: &[(Region::Global, ApiUrl("https://api-gcc.securitycenter.microsoft.us"))],
+        front_doors: &[(
+            Region::Global,
+            ApiUrl("https://api-gcc.securitycenter.microsoft.us"),
+        )],
     },
     Row {
         cloud: Cloud::GccHigh,
         audience: Audience("https://api-gov.securitycenter.microsoft.us"),
-        front_doors: &[(Region::Global, ApiUrl("https://api-gov.securitycenter.microsoft.us"))],
+        front_doors: &[(
+            Region::Global,
+            ApiUrl("https://api-gov.securitycenter.microsoft.us"),
+        )],
     },
     Row {
         cloud: Cloud::DoD,
         audience: Audience("https://api-gov.securitycenter.microsoft.us"),
-        front_doors: &[(Region::Global, ApiUrl("https://api-gov.securitycenter.microsoft.us"))],
+        front_doors: &[(
+            Region::Global,
+            ApiUrl("https://api-gov.securitycenter.microsoft.us"),
+        )],
     },
 ];
 
@@ -71,12 +89,18 @@ pub const fn audience(cloud: Cloud) -> Audience {
 #[must_use]
 pub fn api_url(cloud: Cloud, region: Region) -> Option<ApiUrl> {
     let doors = TABLE[cloud as usize].front_doors;
-    doors.iter().find(|(here, _)| *here == region).map(|(_, url)| *url)
+    doors
+        .iter()
+        .find(|(here, _)| *here == region)
+        .map(|(_, url)| *url)
 }
 
 /// The regions that a cloud has.
 pub fn regions(cloud: Cloud) -> impl Iterator<Item = Region> {
-    TABLE[cloud as usize].front_doors.iter().map(|(region, _)| *region)
+    TABLE[cloud as usize]
+        .front_doors
+        .iter()
+        .map(|(region, _)| *region)
 }
 
 /// Every front door of every cloud.
@@ -117,13 +141,19 @@ mod tests {
 
     #[test]
     fn a_commercial_token_is_for_the_old_name_and_used_at_the_new_one() {
-        assert_eq!(audience(Cloud::Commercial).0, "https://api.securitycenter.microsoft.com");
+        assert_eq!(
+            audience(Cloud::Commercial).0,
+            "https://api.securitycenter.microsoft.com"
+        );
         for door in all().filter(|door| door.cloud == Cloud::Commercial) {
             let prefix = match door.region {
                 Region::Global => String::new(),
                 region => format!("{region}."),
             };
-            assert_eq!(door.url.0, format!("https://{prefix}api.security.microsoft.com"));
+            assert_eq!(
+                door.url.0,
+                format!("https://{prefix}api.security.microsoft.com")
+            );
         }
     }
 

@@ -28,7 +28,9 @@ mod tests {
 
     #[test]
     fn gcc_signs_in_worldwide_and_the_others_at_azure_government() {
-        let hosts: Vec<_> = all().map(|(cloud, host)| (cloud.as_str(), host.0)).collect();
+        let hosts: Vec<_> = all()
+            .map(|(cloud, host)| (cloud.as_str(), host.0))
+            .collect();
         assert_eq!(
             hosts,
             [

@@ -1,4 +1,8 @@
 //! Microsoft Entra: login hosts, the token client, consent links.
 
 pub mod client;
+pub mod clouds;
+pub mod consent;
+mod encode;
 pub mod http;
+pub(crate) mod transport;
