@@ -1,2 +1,4 @@
-//! The operator.
-fn main() {}
+//! The operator's binary.
+fn main() {
+    print!("{}", defender_tenant_operator::api::render());
+}

@@ -1,9 +1,21 @@
 //! What decides. Pure: no client, no clock, no runtime; `now` is an argument.
 
+pub mod attempt;
+pub mod breaker;
 pub mod claims;
 pub mod cloud;
+pub mod conditions;
+pub mod credential;
 pub mod errors;
+pub mod gate;
+pub mod gathered;
 pub mod ids;
+pub mod pacing;
+pub mod plan;
+pub mod queue;
 pub mod reason;
 pub mod roles;
+pub mod schedule;
+pub mod target;
+pub mod tenant;
 pub mod token_response;

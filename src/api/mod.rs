@@ -1,0 +1,11 @@
+//! The Kubernetes API: types only.
+
+mod crd;
+mod names;
+mod spec;
+mod status;
+
+pub use crd::{crd, render};
+pub use names::*;
+pub use spec::*;
+pub use status::*;

@@ -1,0 +1,241 @@
+//! The persisted backoff: what a status says about the attempts since the last one that went well.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::breaker::Health;
+use super::errors::{Retry, Scope, retry};
+use super::gathered::{Gathered, Minted, WriteFailure};
+use super::plan::{is_forced, may_publish};
+use super::reason::Reason;
+use super::roles;
+use super::schedule::{jitter_fraction, saturating_add};
+use crate::api::{AttemptStatus, LastErrorStatus};
+
+/// How often a write that the API server denied is tried again.
+pub const WRITE_RETRY: SignedDuration = SignedDuration::from_mins(5);
+/// Roles arrive late: a role set that changed is asked for once more after this time.
+const ROLES_SETTLE: SignedDuration = SignedDuration::from_mins(2);
+/// A persisted instant further away isn't believed.
+const FURTHEST: SignedDuration = SignedDuration::from_hours(27);
+
+/// What the persisted attempt says about the next mint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// There is none: the token's own schedule decides.
+    Free,
+    /// Try now: its time has come, or spec or credential changed.
+    Retry,
+    /// Try at this instant, or before if the token needs it.
+    RetryAt(Timestamp),
+    /// Don't try before.
+    Until(Timestamp),
+}
+
+/// Reads the persisted attempt.
+#[must_use]
+pub fn hold(g: &Gathered<'_>, now: Timestamp) -> Hold {
+    let status = &g.tenant.status;
+    let Some(attempt) = &status.attempt else { return Hold::Free };
+    let error = status.last_error.as_ref();
+    if !is_valid(g, attempt) {
+        return Hold::Retry;
+    }
+    // The breaker has closed since: whoever failed for the credential goes again.
+    if g.health == Health::Fine && error.is_some_and(|e| e.scope == Scope::Credential.as_str()) {
+        return Hold::Retry;
+    }
+    match attempt.next_at.as_ref().map(|at| at.0) {
+        Some(at) if at > now && at <= saturating_add(now, FURTHEST) => {
+            if error.is_some() {
+                Hold::Until(at)
+            } else {
+                Hold::RetryAt(at)
+            }
+        }
+        _ => Hold::Retry,
+    }
+}
+
+/// It speaks of this spec and this credential.
+fn is_valid(g: &Gathered<'_>, attempt: &AttemptStatus) -> bool {
+    attempt.generation == g.tenant.generation
+        && g.fingerprint().is_none_or(|fingerprint| fingerprint.to_string() == attempt.fingerprint)
+}
+
+/// What went wrong in this reconcile, and how it is retried.
+struct Trouble {
+    reason: Reason,
+    scope: Scope,
+    retry: Retry,
+    code: Option<u32>,
+    correlation_id: Option<uuid::Uuid>,
+    trace_id: Option<uuid::Uuid>,
+    retry_after: Option<Duration>,
+    progress: Option<(usize, Timestamp)>,
+}
+
+impl Trouble {
+    const fn new(reason: Reason, scope: Scope, retry: Retry) -> Self {
+        Self { reason, scope, retry, code: None, correlation_id: None, trace_id: None, retry_after: None, progress: None }
+    }
+}
+
+fn trouble(g: &Gathered<'_>) -> Option<Trouble> {
+    match g.session.failed_write {
+        Some(WriteFailure::NotPermitted | WriteFailure::Refused) => {
+            return Some(Trouble::new(Reason::NotPermitted, Scope::Service, Retry::Transient));
+        }
+        Some(WriteFailure::NamespaceTerminating) => {
+            return Some(Trouble::new(Reason::NamespaceTerminating, Scope::Service, Retry::Transient));
+        }
+        Some(WriteFailure::Unreachable) | None => {}
+    }
+    match g.session.minted.as_ref()? {
+        Minted::Token { token, .. } if token.roles.is_empty() => {
+            Some(Trouble::new(Reason::NoRoles, Scope::Tenant, Retry::Consent))
+        }
+        Minted::Token { token, .. } if !may_publish(g, &token.roles) => {
+            Some(Trouble::new(Reason::RolesMissing, Scope::Tenant, Retry::Consent))
+        }
+        Minted::Token { .. } => None,
+        Minted::Wrong { reason, .. } => Some(Trouble::new(*reason, Scope::Tenant, Retry::Slow)),
+        Minted::Failed { failure, scope, progress } => {
+            let verdict = &failure.verdict;
+            let propagating = *scope == Scope::Credential && g.health == Health::Propagating;
+            Some(Trouble {
+                reason: if propagating { Reason::CredentialPropagating } else { verdict.reason },
+                scope: *scope,
+                retry: verdict.retry,
+                code: verdict.code,
+                correlation_id: failure.correlation_id,
+                trace_id: failure.trace_id,
+                retry_after: failure.retry_after,
+                progress: *progress,
+            })
+        }
+    }
+}
+
+/// The attempt to persist after this reconcile.
+#[must_use]
+pub fn after(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
+    let denied = matches!(g.session.failed_write, Some(failure) if failure != WriteFailure::Unreachable);
+    if g.session.minted.is_none() && !denied {
+        return g.tenant.status.attempt.clone();
+    }
+    after_mint(g, now)
+}
+
+/// The attempt to persist after a mint.
+#[must_use]
+pub fn after_mint(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
+    let before = g.tenant.status.attempt.as_ref().filter(|attempt| is_valid(g, attempt));
+    // A forced mint begins the schedule anew: somebody has just done something.
+    let before = before.filter(|_| !is_forced(g));
+    let count = before.map_or(0, |attempt| attempt.count.max(0)) + 1;
+    let jitter = jitter_fraction(&g.tenant.uid);
+    let (count, next_at) = match trouble(g) {
+        Some(Trouble { progress: Some((probes, next)), .. }) => (i32::try_from(probes).unwrap_or(i32::MAX), next),
+        Some(trouble) if matches!(trouble.reason, Reason::NotPermitted | Reason::NamespaceTerminating) => {
+            (count, saturating_add(now, WRITE_RETRY))
+        }
+        Some(trouble) => (count, saturating_add(now, delay(trouble.retry, trouble.reason, count, trouble.retry_after, jitter))),
+        None => match settled_roles(g, now)? {
+            Settle::Late => (count, saturating_add(now, ROLES_SETTLE)),
+            Settle::Missing => {
+                (count, saturating_add(now, delay(Retry::Consent, Reason::RolesMissing, count, None, jitter)))
+            }
+        },
+    };
+    Some(AttemptStatus {
+        generation: g.tenant.generation,
+        fingerprint: g.fingerprint().map(|f| f.to_string()).unwrap_or_default(),
+        count,
+        last_at: seconds(now),
+        next_at: Some(seconds(next_at)),
+    })
+}
+
+enum Settle {
+    Late,
+    Missing,
+}
+
+/// A token came and may be published: is another one worth asking for before it is due?
+fn settled_roles(g: &Gathered<'_>, now: Timestamp) -> Option<Settle> {
+    let Some(Minted::Token { token, .. }) = &g.session.minted else { return None };
+    let status = &g.tenant.status;
+    let had_none = status.last_error.as_ref().is_some_and(|error| {
+        error.reason == Reason::ConsentRequired.as_str() || error.reason == Reason::NoRoles.as_str()
+    });
+    let before = status.token.as_ref().filter(|before| before.expires_at.0 > now).map(|before| &before.roles);
+    if had_none || before.is_some_and(|roles| *roles != token.roles) {
+        return Some(Settle::Late);
+    }
+    (!roles::missing(&g.tenant.spec.required_roles, &token.roles).is_empty()).then_some(Settle::Missing)
+}
+
+fn delay(retry: Retry, reason: Reason, count: i32, retry_after: Option<Duration>, jitter: f64) -> SignedDuration {
+    let count = u32::try_from(count).unwrap_or(1).max(1);
+    // The consent schedule's first five questions take a quarter of an hour, the others half an hour each.
+    let elapsed = Duration::from_secs(15 * 60 + u64::from(count.saturating_sub(5)) * 30 * 60);
+    let wait = retry::delay(&retry::Attempt { retry, reason, count, elapsed, retry_after, jitter });
+    SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1))
+}
+
+/// The error to show after this reconcile.
+#[must_use]
+pub fn error_after(g: &Gathered<'_>, now: Timestamp) -> Option<LastErrorStatus> {
+    if let Some(trouble) = trouble(g) {
+        return Some(LastErrorStatus {
+            code: trouble.code.map(|code| format!("AADSTS{code}")),
+            reason: trouble.reason.as_str().to_owned(),
+            scope: trouble.scope.as_str().to_owned(),
+            correlation_id: trouble.correlation_id.map(|id| id.to_string()),
+            trace_id: trouble.trace_id.map(|id| id.to_string()),
+            at: seconds(now),
+        });
+    }
+    let simple = |reason: Reason, scope: Scope| LastErrorStatus {
+        code: None,
+        reason: reason.as_str().to_owned(),
+        scope: scope.as_str().to_owned(),
+        correlation_id: None,
+        trace_id: None,
+        at: seconds(now),
+    };
+    match (&g.session.probed, &g.session.minted) {
+        (Some(super::gathered::ProbeResult::Fails { reason, .. }), _) => return Some(simple(*reason, Scope::Tenant)),
+        (Some(super::gathered::ProbeResult::Works), _) => return None,
+        _ => {}
+    }
+    match &g.session.minted {
+        None => g.tenant.status.last_error.clone(),
+        Some(Minted::Token { skew: Some(_), .. }) => Some(simple(Reason::ClockSkew, Scope::Service)),
+        Some(_) => None,
+    }
+}
+
+/// The error that still stands when this reconcile asked Microsoft nothing: the last one, as long as it speaks
+/// of this spec and this credential.
+#[must_use]
+pub fn standing(g: &Gathered<'_>) -> Option<Reason> {
+    let status = &g.tenant.status;
+    let error = status.last_error.as_ref()?;
+    if status.attempt.as_ref().is_some_and(|attempt| !is_valid(g, attempt)) {
+        return None;
+    }
+    if g.health == Health::Fine && error.scope == Scope::Credential.as_str() {
+        return None;
+    }
+    Reason::parse(&error.reason)
+}
+
+/// Status and annotations keep whole seconds.
+#[must_use]
+pub fn seconds(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}

@@ -1,0 +1,306 @@
+//! Everything that a decision is made from.
+
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::breaker::Health;
+use super::claims::Expected;
+use super::credential::{Credential, Fault, Fingerprint};
+use super::errors::{Failure, Scope};
+use super::ids::{ApiUrl, ApplicationId, Audience, LoginHost, TenantId};
+use super::reason::Reason;
+use super::schedule::RefreshPolicy;
+use super::target::{Held, mint_inputs};
+use super::tenant::Tenant;
+
+/// Where Microsoft is met for this tenant: from the compiled-in tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Login authority.
+    pub login: LoginHost,
+    /// Resource that the token is for.
+    pub audience: Audience,
+    /// Application id of that resource, which may stand in `aud`.
+    pub resource_id: &'static str,
+    /// What consumers call.
+    pub api_url: ApiUrl,
+}
+
+/// What `spec.secretRef` leads to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CredentialView<'a> {
+    /// Nothing.
+    NotFound,
+    /// A Secret without the label.
+    NotLabelled,
+    /// It may not be used from here.
+    Denied,
+    /// A Secret that makes no credential.
+    Malformed(Fault),
+    /// A credential.
+    Found(&'a Credential),
+}
+
+/// A Secret that this tenant controls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// UID.
+    pub uid: String,
+    /// resourceVersion.
+    pub resource_version: String,
+    /// What its annotations say of a token.
+    pub held: Option<Held>,
+    /// It is as we wrote it: its resourceVersion is the one that we wrote or checked last.
+    pub verified: bool,
+}
+
+/// What stands under the target's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetView {
+    /// Nothing that we know of.
+    Absent,
+    /// Our Secret.
+    Ours(Owned),
+    /// Somebody else's. `predecessor`: it belongs to a deleted tenant of this name, and goes by itself.
+    Stranger {
+        /// See above.
+        predecessor: bool,
+    },
+}
+
+/// An owned Secret under another name than the target's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldTarget {
+    /// Its name.
+    pub name: String,
+    /// The Secret.
+    pub owned: Owned,
+}
+
+/// What a look into the target's bytes showed. The bytes themselves stay with the executor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyFacts {
+    /// Keys, annotations and labels are as they should be.
+    pub in_order: bool,
+    /// The token in it, if it is the right one and live.
+    pub token: Option<TokenFacts>,
+}
+
+/// What is known of a token that passed the checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenFacts {
+    /// When it was minted.
+    pub issued_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// When the next mint is due.
+    pub refresh_at: Timestamp,
+    /// Its roles, sorted.
+    pub roles: Vec<String>,
+}
+
+/// How a mint ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Minted {
+    /// A token that passed the checks.
+    Token {
+        /// About it.
+        token: TokenFacts,
+        /// This machine's clock is so far ahead of Microsoft's.
+        skew: Option<SignedDuration>,
+    },
+    /// A token that isn't the one asked for.
+    Wrong {
+        /// `TokenMismatch` or `ClockSkew`.
+        reason: Reason,
+        /// Which check failed.
+        detail: &'static str,
+    },
+    /// No token.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// Whom it concerns, after the breaker had its say.
+        scope: Scope,
+        /// Where the breaker decides about the retry: failed probes, next instant.
+        progress: Option<(usize, Timestamp)>,
+    },
+}
+
+/// How a write to the target failed, in a way that another look doesn't mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteFailure {
+    /// 403.
+    NotPermitted,
+    /// The namespace is being deleted.
+    NamespaceTerminating,
+    /// The API server refuses the object itself.
+    Refused,
+    /// The API server can't be reached.
+    Unreachable,
+}
+
+/// What a probe of the API told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeResult {
+    /// The token works.
+    Works,
+    /// It doesn't, and this is why.
+    Fails {
+        /// Reason.
+        reason: Reason,
+        /// Constant text.
+        detail: &'static str,
+    },
+    /// The probe itself failed.
+    Unknown,
+}
+
+/// What this very reconcile has done so far.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Session {
+    /// The target's bytes were read.
+    pub body: Option<BodyFacts>,
+    /// The target was looked at by a live request.
+    pub looked: bool,
+    /// A mint was made.
+    pub minted: Option<Minted>,
+    /// The minted token was written.
+    pub published: bool,
+    /// The mint served this refresh request.
+    pub served_request: Option<String>,
+    /// Microsoft must not be asked now: until this instant, or until the lane calls.
+    pub not_admitted: Option<Option<Timestamp>>,
+    /// A write failed.
+    pub failed_write: Option<WriteFailure>,
+    /// The token was tried.
+    pub probed: Option<ProbeResult>,
+    /// An owned Secret was put right.
+    pub repaired: bool,
+    /// An expired token was taken away.
+    pub retired: bool,
+}
+
+/// What this process remembers of a tenant between reconciles. Losing it costs a request, never a mint too many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memo {
+    /// Repairs of the target, the latest last.
+    pub repairs: VecDeque<Timestamp>,
+    /// When a stranger was last seen under the target's name.
+    pub stranger_seen_at: Option<Timestamp>,
+    /// API requests that failed in a row.
+    pub api_failures: u32,
+}
+
+/// Settings of the operator that decisions depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// `--refresh-margin`
+    pub refresh_margin: SignedDuration,
+    /// `--target-metadata-allow`
+    pub target_metadata_allow: Vec<String>,
+}
+
+/// All of it.
+#[derive(Debug, Clone)]
+pub struct Gathered<'a> {
+    /// The tenant.
+    pub tenant: &'a Tenant,
+    /// `spec.tenantId`, parsed.
+    pub tenant_id: TenantId,
+    /// Where Microsoft is met.
+    pub endpoints: Endpoints,
+    /// The credential.
+    pub credential: CredentialView<'a>,
+    /// What is known of the credential.
+    pub health: Health,
+    /// The target Secret.
+    pub target: TargetView,
+    /// A Secret that was the target before.
+    pub old_target: Option<OldTarget>,
+    /// What this process remembers.
+    pub memo: &'a Memo,
+    /// What this reconcile has done.
+    pub session: &'a Session,
+    /// The operator's settings.
+    pub policy: &'a Policy,
+}
+
+impl Gathered<'_> {
+    /// A credential that may be used for this tenant, or the reason why there is none.
+    pub fn usable_credential(&self) -> Result<&Credential, (Reason, Option<Fault>)> {
+        match self.credential {
+            CredentialView::NotFound => Err((Reason::CredentialSecretNotFound, None)),
+            CredentialView::NotLabelled => Err((Reason::CredentialSecretNotLabelled, None)),
+            CredentialView::Denied => Err((Reason::SecretRefDenied, None)),
+            CredentialView::Malformed(fault) => Err((Reason::CredentialMalformed, Some(fault))),
+            CredentialView::Found(credential) if !credential.covers(self.tenant_id) => Err((Reason::NotGranted, None)),
+            CredentialView::Found(credential) => Ok(credential),
+        }
+    }
+
+    /// The fingerprint that a mint would use.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.usable_credential().ok().map(|c| c.fingerprint(self.endpoints.login))
+    }
+
+    /// The application that a token would be for.
+    #[must_use]
+    pub fn client_id(&self) -> Option<ApplicationId> {
+        match self.credential {
+            CredentialView::Found(credential) => Some(credential.client_id),
+            _ => None,
+        }
+    }
+
+    /// What a token must be.
+    #[must_use]
+    pub fn expected(&self) -> Option<Expected> {
+        Some(Expected {
+            tenant: self.tenant_id,
+            audience: self.endpoints.audience,
+            application: self.client_id()?,
+            resource_id: self.endpoints.resource_id,
+        })
+    }
+
+    /// Hash of what a token would be minted for.
+    #[must_use]
+    pub fn mint_inputs(&self) -> Option<String> {
+        Some(mint_inputs(self.endpoints.audience, self.client_id()?, self.tenant_id))
+    }
+
+    /// When tokens are renewed.
+    #[must_use]
+    pub fn refresh_policy(&self) -> RefreshPolicy {
+        RefreshPolicy {
+            min_remaining: SignedDuration::from_secs(i64::from(self.tenant.spec.refresh.min_remaining_seconds)),
+            margin: self.policy.refresh_margin,
+        }
+    }
+
+    /// The live token in our Secret, as far as it is known to be as we wrote it.
+    #[must_use]
+    pub fn live(&self, now: Timestamp) -> Option<&Held> {
+        match &self.target {
+            TargetView::Ours(Owned { held: Some(held), verified: true, .. }) if held.is_live(now) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Roles of the live token: from this mint, else from the Secret's bytes, else as the status says.
+    #[must_use]
+    pub fn live_roles(&self, now: Timestamp) -> Option<&[String]> {
+        let held = self.live(now)?;
+        if let Some(Minted::Token { token, .. }) = self.session.minted.as_ref().filter(|_| self.session.published) {
+            return Some(&token.roles);
+        }
+        if let Some(token) = self.session.body.as_ref().and_then(|body| body.token.as_ref()) {
+            return Some(&token.roles);
+        }
+        let status = self.tenant.status.token.as_ref()?;
+        (status.issued_at.0 == held.issued_at).then_some(status.roles.as_slice())
+    }
+}

@@ -1,0 +1,174 @@
+//! How fast one credential may ask: a token bucket, halved where Microsoft throttles several of its tenants.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ids::TenantId;
+use super::schedule::{saturating_add, saturating_sub};
+
+/// Never slower than this, in requests a second.
+pub const FLOOR: f64 = 5.0;
+
+/// So many distinct tenants throttled within [`WINDOW`] mean the credential, not the tenants.
+const DISTINCT: usize = 3;
+const WINDOW: SignedDuration = SignedDuration::from_mins(1);
+
+/// Each [`RECOVER_EVERY`] without another halving gives this share of the full rate back.
+const RECOVER_SHARE: f64 = 0.05;
+const RECOVER_EVERY: SignedDuration = SignedDuration::from_secs(10);
+
+/// A token bucket that holds a tenth of a second's requests, one at the least.
+#[derive(Debug)]
+pub struct Bucket {
+    ceiling: f64,
+    rate: f64,
+    tokens: f64,
+    filled_at: Timestamp,
+    slowed_at: Timestamp,
+    throttled: Vec<(TenantId, Timestamp)>,
+}
+
+impl Bucket {
+    /// A full bucket.
+    #[must_use]
+    pub fn new(rate: f64, now: Timestamp) -> Self {
+        let mut bucket = Self {
+            ceiling: rate,
+            rate,
+            tokens: 0.0,
+            filled_at: now,
+            slowed_at: now,
+            throttled: Vec::new(),
+        };
+        bucket.tokens = bucket.size();
+        bucket
+    }
+
+    fn size(&self) -> f64 {
+        (self.rate / 10.0).max(1.0)
+    }
+
+    /// The rate in force.
+    #[must_use]
+    pub const fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    fn fill(&mut self, now: Timestamp) {
+        self.recover(now);
+        let seconds = now.duration_since(self.filled_at).as_secs_f64();
+        // A clock that was set back must not take requests away for long: time counts again from there.
+        self.tokens = (self.tokens + seconds.max(0.0) * self.rate).min(self.size());
+        self.filled_at = now;
+    }
+
+    fn recover(&mut self, now: Timestamp) {
+        while self.rate < self.ceiling && now.duration_since(self.slowed_at) >= RECOVER_EVERY {
+            self.rate = (self.rate + self.ceiling * RECOVER_SHARE).min(self.ceiling);
+            self.slowed_at = saturating_add(self.slowed_at, RECOVER_EVERY);
+        }
+    }
+
+    /// Takes one request, or says when there is one.
+    pub fn take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
+        self.fill(now);
+        if self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return Ok(());
+        }
+        Err(self.next_at(now))
+    }
+
+    /// When a request is there at the soonest.
+    #[must_use]
+    pub fn next_at(&self, now: Timestamp) -> Timestamp {
+        let have = self.tokens + now.duration_since(self.filled_at).as_secs_f64().max(0.0) * self.rate;
+        if have >= 1.0 {
+            return now;
+        }
+        // Rounded up, so that the one who waits finds it there.
+        let wait = SignedDuration::from_secs_f64((1.0 - have) / self.rate) + SignedDuration::from_micros(1);
+        saturating_add(now, wait)
+    }
+
+    /// Microsoft throttled this tenant.
+    pub fn throttled(&mut self, tenant: TenantId, now: Timestamp) {
+        let since = saturating_sub(now, WINDOW);
+        self.throttled.retain(|(other, at)| *at > since && *other != tenant);
+        self.throttled.push((tenant, now));
+        if self.throttled.len() >= DISTINCT {
+            self.fill(now);
+            self.rate = (self.rate / 2.0).max(FLOOR.min(self.ceiling));
+            self.tokens = self.tokens.min(self.size());
+            self.slowed_at = now;
+            // The next halving needs three tenants of its own.
+            self.throttled.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_790_000_000_000 + millis).unwrap()
+    }
+
+    fn tenant(n: u8) -> TenantId {
+        format!("6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e{n:02x}").parse().unwrap()
+    }
+
+    fn count(bucket: &mut Bucket, from: i64, to: i64) -> usize {
+        (from..to).filter(|ms| bucket.take(at(*ms)).is_ok()).count()
+    }
+
+    #[test]
+    fn the_rate_is_kept_and_the_wait_is_exact() {
+        let mut bucket = Bucket::new(500.0, at(0));
+        // 50 at once, then one each 2 ms.
+        assert_eq!((0..60).filter(|_| bucket.take(at(0)).is_ok()).count(), 50);
+        let next = bucket.take(at(0)).unwrap_err();
+        assert!(bucket.take(next).is_ok());
+        assert!(bucket.take(next).is_err());
+        assert_eq!(count(&mut bucket, 10, 1_010), 504);
+    }
+
+    #[test]
+    fn three_throttled_tenants_in_a_minute_halve_the_rate_and_two_do_not() {
+        let mut bucket = Bucket::new(500.0, at(0));
+        bucket.throttled(tenant(1), at(0));
+        bucket.throttled(tenant(1), at(1));
+        bucket.throttled(tenant(2), at(2));
+        assert!((bucket.rate() - 500.0).abs() < 0.1);
+        bucket.throttled(tenant(3), at(61_000));
+        assert!((bucket.rate() - 500.0).abs() < 0.1, "the first two are older than a minute");
+        bucket.throttled(tenant(4), at(61_001));
+        bucket.throttled(tenant(5), at(61_002));
+        assert!((bucket.rate() - 250.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn the_rate_comes_back_additively_and_has_a_floor() {
+        let mut bucket = Bucket::new(40.0, at(0));
+        for round in 0..9 {
+            for n in 0..3 {
+                bucket.throttled(tenant(round * 3 + n), at(0));
+            }
+        }
+        assert!((bucket.rate() - FLOOR).abs() < 0.1);
+        let _ = bucket.take(at(10_000));
+        assert!((bucket.rate() - 7.0).abs() < 0.1);
+        let _ = bucket.take(at(20_000));
+        assert!((bucket.rate() - 9.0).abs() < 0.1);
+        let _ = bucket.take(at(1_000_000));
+        assert!((bucket.rate() - 40.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_back_does_not_stop_the_bucket() {
+        let mut bucket = Bucket::new(10.0, at(7_200_000));
+        assert!(bucket.take(at(7_200_000)).is_ok());
+        assert!(bucket.take(at(0)).is_err());
+        assert!(bucket.take(at(200)).is_ok());
+    }
+}
