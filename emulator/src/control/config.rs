@@ -1,0 +1,86 @@
+//! The configuration file: the control API's bodies, put together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::bodies::{ApplicationBody, TokensBody};
+use super::tenant_body::TenantBody;
+use super::{BadRequest, guid};
+use crate::error::Error;
+use crate::world::{Application, Tenant, TokenLifetime, World};
+
+/// What an emulator starts with: `{"applications":{ID: …},"tenants":{ID: …},"tokens":…}`, the values being the bodies
+/// of the control API.
+#[derive(Clone, Debug)]
+pub struct Config {
+    text: String,
+}
+
+impl Config {
+    /// Takes the text of a configuration; [`start`](crate::start) checks it.
+    #[must_use]
+    pub fn from_json(text: impl Into<String>) -> Self {
+        Self { text: text.into() }
+    }
+
+    /// Reads a configuration file.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        std::fs::read_to_string(path)
+            .map(Self::from_json)
+            .map_err(Error::file(path))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigBody {
+    #[serde(default)]
+    applications: BTreeMap<String, ApplicationBody>,
+    #[serde(default)]
+    tenants: BTreeMap<String, TenantBody>,
+    tokens: Option<TokensBody>,
+}
+
+struct Parts {
+    applications: Vec<(uuid::Uuid, Application)>,
+    tenants: Vec<(uuid::Uuid, Tenant)>,
+    lifetime: Option<TokenLifetime>,
+}
+
+/// Puts a configuration into force.
+pub(crate) fn apply(world: &World, config: &Config, now: Timestamp) -> Result<(), Error> {
+    let parts = read(&config.text, now).map_err(|error| Error::Config(error.0))?;
+    let mut directory = world.directory_mut();
+    directory.applications.extend(parts.applications);
+    for (id, tenant) in parts.tenants {
+        directory.put_tenant(id, tenant, now);
+    }
+    directory.lifetime = parts.lifetime.unwrap_or(directory.lifetime);
+    Ok(())
+}
+
+fn read(text: &str, now: Timestamp) -> Result<Parts, BadRequest> {
+    let body: ConfigBody = serde_json::from_str(text)?;
+    let mut parts = Parts {
+        applications: Vec::new(),
+        tenants: Vec::new(),
+        lifetime: body.tokens.map(TokensBody::read).transpose()?,
+    };
+    for (id, body) in body.applications {
+        let place = format!("applications: {id}");
+        let application = body.read(now).map_err(|error| error.within(&place))?;
+        parts
+            .applications
+            .push((guid("client id", &id)?, application));
+    }
+    for (id, body) in body.tenants {
+        let place = format!("tenants: {id}");
+        let tenant = body.read(now).map_err(|error| error.within(&place))?;
+        parts.tenants.push((guid("tenant id", &id)?, tenant));
+    }
+    Ok(parts)
+}

@@ -1,0 +1,18 @@
+//! Entra: token endpoints and discovery documents. Pure: a directory, a request and the time go in, a reply comes out.
+
+pub(crate) mod aadsts;
+pub(crate) mod claims;
+pub(crate) mod credentials;
+pub(crate) mod discovery;
+pub(crate) mod form;
+pub(crate) mod path;
+pub(crate) mod refusal;
+pub(crate) mod reply;
+pub(crate) mod resource;
+pub(crate) mod token;
+
+pub(crate) use path::{Path, Version};
+
+mod service;
+
+pub(crate) use service::Login;

@@ -1,0 +1,70 @@
+//! A refused request: which code, and what its text names.
+
+use std::fmt::Write as _;
+
+use super::aadsts::{self, Code};
+
+/// Why Entra refuses. The details fill the `{names}` of the code's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) code: &'static Code,
+    details: Vec<(&'static str, String)>,
+}
+
+impl Refusal {
+    pub(crate) fn new(number: u32) -> Self {
+        Self {
+            code: aadsts::find(number).unwrap_or(&aadsts::UNKNOWN),
+            details: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((name, value.into()));
+        self
+    }
+
+    /// Entra's sentence. Names without a value (a fault knows none) get a word that reads well.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut rest = self.code.text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, after) = after.split_once('}').unwrap_or((after, ""));
+            let value = self
+                .details
+                .iter()
+                .find_map(|(key, value)| (*key == name).then_some(value));
+            let _ = write!(text, "{before}{}", value.map_or(name, String::as_str));
+            rest = after;
+        }
+        text + rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_fill_the_text() {
+        let refusal = Refusal::new(900_144).with("parameter", "scope");
+        assert_eq!(
+            refusal.text(),
+            "The request body must contain the following parameter: 'scope'."
+        );
+    }
+
+    #[test]
+    fn a_missing_detail_reads_as_its_name() {
+        assert_eq!(
+            Refusal::new(900_144).text(),
+            "The request body must contain the following parameter: 'parameter'."
+        );
+    }
+
+    #[test]
+    fn values_are_not_templates() {
+        let refusal = Refusal::new(900_144).with("parameter", "{tenant}");
+        assert!(refusal.text().contains("'{tenant}'"), "{}", refusal.text());
+    }
+}
