@@ -213,19 +213,27 @@ pub struct Target {
 
     /// Labels for the Secret; only keys that the operator's --target-metadata-allow lists are set.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 63)))]
+    #[schemars(extend(
+        "maxProperties" = 16,
+        "additionalProperties" = {
+            "type": "string",
+            "maxLength": 63,
+            "x-kubernetes-validations": [{
+                "rule": "self.matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$')",
+                "message": "a label's value has at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+            }],
+        },
+    ))]
     #[x_kube(
         validation = Rule::new("self.all(k, !k.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|defendertenant[.]io|reloader[.]stakater[.]com)/'))").message("labels of kubernetes.io, k8s.io, defendertenant.io and reloader.stakater.com are reserved: remove them"),
-        validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$') && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))").message("a label needs a key such as example.com/team and a value of letters, digits, '-', '_' and '.'"),
     )]
     pub labels: BTreeMap<String, String>,
 
     /// Annotations for the Secret; only keys that the operator's --target-metadata-allow lists are set.
     #[serde(default)]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 4096)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
     #[x_kube(
         validation = Rule::new("self.all(k, !k.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|defendertenant[.]io|reloader[.]stakater[.]com)/'))").message("annotations of kubernetes.io, k8s.io, defendertenant.io and reloader.stakater.com are reserved: remove them"),
-        validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))").message("an annotation needs a key such as example.com/team"),
     )]
     pub annotations: BTreeMap<String, String>,
 
