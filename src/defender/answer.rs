@@ -10,7 +10,7 @@ use crate::core::reason::Reason;
 
 /// What the API says, and what it means.
 struct Row {
-    /// Part of the message, in lower case.
+    /// Part of the answer, in lower case.
     phrase: &'static str,
     reason: Reason,
     detail: &'static str,
@@ -18,7 +18,7 @@ struct Row {
 
 /// The messages that were seen, in the API's documentation of its errors and in public questions. They come with
 /// 401 as well as with 403: the status alone doesn't tell a bad token from a tenant that isn't set up.
-const PHRASES: [Row; 4] = [
+const PHRASES: [Row; 5] = [
     Row {
         phrase: "account mode is inactive",
         reason: Reason::NotProvisioned,
@@ -33,6 +33,11 @@ const PHRASES: [Row; 4] = [
         phrase: "no tvm license",
         reason: Reason::NotProvisioned,
         detail: "The API says that the customer has no licence for vulnerability management.",
+    },
+    Row {
+        phrase: "\"disabledfeature\"",
+        reason: Reason::NotProvisioned,
+        detail: "The API says that this feature isn't enabled in the customer's tenant.",
     },
     Row {
         phrase: "missing application roles",
@@ -184,6 +189,12 @@ mod tests {
                 401,
                 "Unauthorized",
                 "Unauthorized request - reason of failure: No Tvm license",
+                Reason::NotProvisioned,
+            ),
+            (
+                403,
+                "DisabledFeature",
+                "Tenant feature is not enabled.",
                 Reason::NotProvisioned,
             ),
             (

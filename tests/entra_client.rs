@@ -1,0 +1,14 @@
+//! The token client and the probe against the emulator, through its proxy, trusting its CA.
+
+#![allow(clippy::unwrap_used, reason = "a test's helpers are tests as well")]
+
+#[path = "entra_client/answers.rs"]
+mod answers;
+#[path = "entra_client/lab.rs"]
+mod lab;
+#[path = "entra_client/probe.rs"]
+mod probe;
+#[path = "entra_client/tokens.rs"]
+mod tokens;
+#[path = "entra_client/transport.rs"]
+mod transport;

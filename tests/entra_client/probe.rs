@@ -1,0 +1,112 @@
+use std::time::Duration;
+
+use defender_tenant_operator::core::cloud::{Cloud, Region};
+use defender_tenant_operator::core::errors::{Failure, Retry, Scope};
+use defender_tenant_operator::core::ids::AccessToken;
+use defender_tenant_operator::core::reason::Reason;
+use defender_tenant_operator::defender::hosts;
+use defender_tenant_operator::defender::probe::{CHECKS, Check, Prober, check_for};
+use serde_json::json;
+
+use super::lab::{Lab, checked, request};
+
+/// A token of the customer, and the call that its roles allow.
+async fn token(lab: &Lab) -> (AccessToken, Check) {
+    let request = request();
+    let minted = lab
+        .mint(&request)
+        .await
+        .unwrap_or_else(|failure| panic!("{failure:?}"));
+    let roles = checked(&request, &minted).unwrap().roles;
+    (minted.answer.token, check_for(&roles).unwrap())
+}
+
+async fn probe(
+    lab: &Lab,
+    region: Region,
+    token: &AccessToken,
+    check: Check,
+) -> Result<(), Failure> {
+    let api = hosts::api_url(Cloud::Commercial, region).unwrap();
+    let user_agent = http::HeaderValue::from_static("MdePartner-Example-Soc/1.0");
+    Prober::new(lab.http(), user_agent)
+        .probe(api, check, token)
+        .await
+}
+
+#[tokio::test]
+async fn a_live_token_is_proven_at_every_front_door() {
+    let lab = Lab::new().await;
+    let (token, check) = token(&lab).await;
+    assert_eq!(check.path, "/api/machines?$top=1");
+    for region in hosts::regions(Cloud::Commercial) {
+        assert_eq!(probe(&lab, region, &token, check).await, Ok(()), "{region}");
+    }
+    let hosts: Vec<_> = lab
+        .journal()
+        .await
+        .iter()
+        .map(|entry| entry["host"].clone())
+        .collect();
+    assert_eq!(hosts[1], "api.security.microsoft.com");
+    assert_eq!(hosts.last().unwrap(), "aea.api.security.microsoft.com");
+}
+
+#[tokio::test]
+async fn what_the_api_holds_against_a_token_is_told_apart() {
+    let lab = Lab::new().await;
+    let (token, check) = token(&lab).await;
+    let score = CHECKS[2];
+    let refused = |failure: Failure| {
+        assert_eq!(failure.verdict.scope, Scope::Tenant);
+        assert!(failure.correlation_id.is_some());
+        failure.verdict.reason
+    };
+    let outcome = probe(&lab, Region::Global, &token, score).await;
+    assert_eq!(refused(outcome.unwrap_err()), Reason::RolesMissing);
+
+    let forged = AccessToken::new(format!("{}x", token.expose()));
+    let outcome = probe(&lab, Region::Global, &forged, check).await;
+    assert_eq!(refused(outcome.unwrap_err()), Reason::TokenMismatch);
+
+    lab.tenant(json!({"provisioned": false})).await;
+    let outcome = probe(&lab, Region::Global, &token, check).await;
+    assert_eq!(refused(outcome.unwrap_err()), Reason::NotProvisioned);
+}
+
+#[tokio::test]
+async fn the_apis_troubles_are_not_the_tokens() {
+    let lab = Lab::new().await;
+    let (token, check) = token(&lab).await;
+    for (fault, outcome) in [
+        (
+            json!({"status": 429, "retryAfter": 7}),
+            (Reason::Throttled, Retry::Throttle, Some(7)),
+        ),
+        (
+            json!({"status": 503}),
+            (Reason::ServiceUnavailable, Retry::Transient, None),
+        ),
+        (
+            json!({"reset": true}),
+            (Reason::ServiceUnavailable, Retry::Transient, None),
+        ),
+    ] {
+        lab.fault("api", fault.clone()).await;
+        let failure = probe(&lab, Region::Eu, &token, check).await.unwrap_err();
+        let (reason, retry, wait) = outcome;
+        assert_eq!(
+            (failure.verdict.reason, failure.verdict.retry),
+            (reason, retry),
+            "{fault}"
+        );
+        assert_eq!(
+            failure.retry_after,
+            wait.map(Duration::from_secs),
+            "{fault}"
+        );
+    }
+    // No machine seen lately.
+    lab.fault("api", json!({"status": 404})).await;
+    assert_eq!(probe(&lab, Region::Eu, &token, check).await, Ok(()));
+}
