@@ -143,7 +143,10 @@ mod tests {
     fn issuer_times_and_audience_are_checked() {
         assert_eq!(status(&json!({}), 1500), StatusCode::OK);
         assert_eq!(
-            status(&json!({"aud": "FC780465-2017-40d4-a0c5-307022471b92"}), 1500),
+            status(
+                &json!({"aud": "FC780465-2017-40d4-a0c5-307022471b92"}),
+                1500
+            ),
             StatusCode::OK
         );
         assert_eq!(
@@ -161,7 +164,10 @@ mod tests {
         );
         assert_eq!(status(&json!({}), 1999), StatusCode::OK);
         assert_eq!(status(&json!({}), 2000), StatusCode::UNAUTHORIZED);
-        assert_eq!(status(&json!({"exp": null}), 1500), StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            status(&json!({"exp": null}), 1500),
+            StatusCode::UNAUTHORIZED
+        );
         assert_eq!(status(&json!({}), 700), StatusCode::OK);
         assert_eq!(status(&json!({}), 699), StatusCode::UNAUTHORIZED);
         assert_eq!(

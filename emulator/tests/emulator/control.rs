@@ -1,0 +1,504 @@
+//! The control API: what it takes, what it refuses, what it tells.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::bed::{API, Bed, CLIENT, LOGIN, SECRET, TENANT, answer, form, token_url};
+
+async fn refusal(bed: &Bed, method: Method, path: &str, body: &Value) -> String {
+    let response = bed
+        .control_request(method, path)
+        .json(body)
+        .send()
+        .await
+        .unwrap();
+    let (status, body) = answer(response).await;
+    assert_eq!(status, 400, "{body}");
+    assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+    body["error"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_body_of_the_contract_is_taken() {
+    let bed = Bed::empty().await;
+    bed.put_application(json!({
+        "secrets": ["a", {"value": "b", "notBefore": "2026-01-01T00:00:00Z", "expires": "2999-01-01T00:00:00Z",
+            "visibleAfterSeconds": 0}],
+        "certificates": [],
+        "federated": [],
+        "requiredRoles": ["Alert.Read.All"],
+    }))
+    .await;
+    bed.put_application(
+        json!({"requiredRoles": {"Endpoint": ["Alert.Read.All"], "XDR": [], "Graph": []}}),
+    )
+    .await;
+    bed.put_application(json!({})).await;
+    bed.put_tenant(json!({
+        "cloud": "GCCHigh", "plan": "Business", "state": "active", "resources": ["Endpoint"], "provisioned": true,
+        "consents": {CLIENT: {"enabled": true, "roles": {"Endpoint": ["Alert.Read.All"]}, "visibleAfterSeconds": 0}},
+    }))
+    .await;
+    bed.put_tenant(json!({"consents": {CLIENT: ["Alert.Read.All"]}}))
+        .await;
+    bed.put_tenant(json!({})).await;
+    bed.put(
+        "/v1/tenants",
+        json!([{"tenantId": TENANT, "plan": "Plan1"}]),
+    )
+    .await;
+    bed.put("/v1/tenants", json!([])).await;
+    bed.put(
+        "/v1/tokens",
+        json!({"lifetimeSeconds": 3599, "refreshInSeconds": null}),
+    )
+    .await;
+    bed.put("/v1/tokens", json!({})).await;
+}
+
+#[tokio::test]
+async fn unknown_fields_are_named() {
+    let bed = Bed::empty().await;
+    let (application, tenant) = (
+        format!("/v1/applications/{CLIENT}"),
+        format!("/v1/tenants/{TENANT}"),
+    );
+    for (method, path, body) in [
+        (Method::PUT, application.as_str(), json!({"oops": 1})),
+        (
+            Method::PUT,
+            &application,
+            json!({"secrets": [{"value": "a", "oops": 1}]}),
+        ),
+        (
+            Method::PUT,
+            &application,
+            json!({"requiredRoles": {"oops": []}}),
+        ),
+        (Method::PUT, &tenant, json!({"oops": 1})),
+        (Method::PUT, &tenant, json!({"tenantId": TENANT, "oops": 1})),
+        (
+            Method::PUT,
+            &tenant,
+            json!({"consents": {CLIENT: {"oops": 1}}}),
+        ),
+        (
+            Method::PUT,
+            "/v1/tenants",
+            json!([{"tenantId": TENANT, "oops": 1}]),
+        ),
+        (Method::PUT, "/v1/tokens", json!({"oops": 1})),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"oops": 1, "fault": {"reset": true}}),
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"match": {"oops": 1}, "fault": {"reset": true}}),
+        ),
+        (Method::POST, "/v1/faults", json!({"fault": {"oops": 1}})),
+    ] {
+        let error = refusal(&bed, method, path, &body).await;
+        assert!(
+            error.contains("oops") || error.contains("tenantId"),
+            "{body}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_supported_yet_says_so() {
+    let bed = Bed::empty().await;
+    let (application, tenant) = (
+        format!("/v1/applications/{CLIENT}"),
+        format!("/v1/tenants/{TENANT}"),
+    );
+    for (path, body, error) in [
+        (
+            &application,
+            json!({"certificates": ["PEM"]}),
+            "certificates: not supported in this version",
+        ),
+        (
+            &application,
+            json!({"federated": [{"issuer": "i"}]}),
+            "federated: not supported in this version",
+        ),
+        (
+            &application,
+            json!({"requiredRoles": {"XDR": ["Incident.Read.All"]}}),
+            "requiredRoles: roles of XDR: not supported in this version",
+        ),
+        (
+            &tenant,
+            json!({"resources": ["Endpoint", "Graph"]}),
+            "resources: Graph is not supported in this version",
+        ),
+    ] {
+        assert_eq!(refusal(&bed, Method::PUT, path, &body).await, error);
+    }
+}
+
+#[tokio::test]
+async fn bad_values_are_refused_with_a_reason() {
+    let bed = Bed::empty().await;
+    let (application, tenant) = (
+        format!("/v1/applications/{CLIENT}"),
+        format!("/v1/tenants/{TENANT}"),
+    );
+    for (method, path, body, reason) in [
+        (
+            Method::PUT,
+            "/v1/applications/x",
+            json!({}),
+            "client id \"x\" is not a GUID",
+        ),
+        (
+            Method::PUT,
+            "/v1/tenants/x",
+            json!({}),
+            "tenant id \"x\" is not a GUID",
+        ),
+        (
+            Method::PUT,
+            &application,
+            json!({"secrets": [""]}),
+            "must not be empty",
+        ),
+        (
+            Method::PUT,
+            &application,
+            json!({"secrets": [1]}),
+            "a string or an object",
+        ),
+        (
+            Method::PUT,
+            &application,
+            json!({"secrets": [{"value": "a", "expires": "soon"}]}),
+            "failed to parse",
+        ),
+        (Method::PUT, &tenant, json!({"cloud": "China"}), "China"),
+        (Method::PUT, &tenant, json!({"state": "Active"}), "Active"),
+        (
+            Method::PUT,
+            &tenant,
+            json!({"consents": {"x": []}}),
+            "client id \"x\" is not a GUID",
+        ),
+        (
+            Method::PUT,
+            &tenant,
+            json!({"consents": {CLIENT: [""]}}),
+            "a role must have a name",
+        ),
+        (Method::PUT, "/v1/tenants", json!([{}]), "entry 0: tenantId"),
+        (Method::PUT, "/v1/tenants", json!({}), "expected a sequence"),
+        (
+            Method::PUT,
+            "/v1/tokens",
+            json!({"lifetimeSeconds": 0}),
+            "lifetimeSeconds",
+        ),
+        (
+            Method::PUT,
+            "/v1/tokens",
+            json!({"refreshInSeconds": 0}),
+            "refreshInSeconds",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({}),
+            "missing field `fault`",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {}}),
+            "exactly one of",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"reset": true, "status": 500}}),
+            "exactly one of",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"aadsts": 1}}),
+            "1 is not known",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"status": 100}}),
+            "status: must be",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"text": "a"}}),
+            "need a status",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"status": 429, "retryAfter": "a\nb"}}),
+            "no header",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"latencyMs": 0}}),
+            "latencyMs",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"reset": false}}),
+            "reset: must be true",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"fault": {"body": "odd"}}),
+            "odd",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"times": 0, "fault": {"reset": true}}),
+            "times",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"match": {"tenant": "x"}, "fault": {"reset": true}}),
+            "match: tenant",
+        ),
+        (
+            Method::POST,
+            "/v1/faults",
+            json!({"match": {"endpoint": "api"}, "fault": {"aadsts": 90002}}),
+            "no request there",
+        ),
+    ] {
+        let error = refusal(&bed, method, path, &body).await;
+        assert!(error.contains(reason), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_put_replaces_what_was_there() {
+    let bed = Bed::new().await;
+    bed.put_application(json!({"secrets": ["other"]})).await;
+    assert_eq!(bed.ask().await.0, 401);
+    bed.put_application(json!({"secrets": [SECRET]})).await;
+    assert_eq!(bed.ask().await.0, 200);
+    bed.put("/v1/tenants", json!([{"tenantId": TENANT.to_uppercase()}]))
+        .await;
+    assert_eq!(bed.ask().await.1["error_codes"], json!([7_000_229]));
+}
+
+#[tokio::test]
+async fn a_list_with_a_mistake_changes_nothing() {
+    let bed = Bed::new().await;
+    let body = json!([{"tenantId": TENANT}, {"tenantId": "x"}]);
+    assert!(
+        refusal(&bed, Method::PUT, "/v1/tenants", &body)
+            .await
+            .starts_with("entry 1: ")
+    );
+    assert_eq!(bed.ask().await.0, 200);
+}
+
+#[tokio::test]
+async fn counters_are_by_kind_and_outcome() {
+    let bed = Bed::new().await;
+    let token = bed.token().await;
+    bed.ask_with(LOGIN, TENANT, &[("client_secret", "wrong")])
+        .await;
+    bed.get_api(&format!("{API}/api/alerts"), &token).await;
+    bed.get_api(&format!("{API}/api/exposureScore"), &token)
+        .await;
+    bed.get_api(
+        &format!("{LOGIN}/{TENANT}/v2.0/.well-known/openid-configuration"),
+        "",
+    )
+    .await;
+    let expected = json!({
+        "token": {"ok": 1, "AADSTS7000215": 1},
+        "api": {"ok": 1, "http 403": 1},
+        "discovery": {"ok": 1},
+        "consent": {},
+    });
+    assert_eq!(bed.get_control("/v1/counters").await, expected);
+}
+
+#[tokio::test]
+async fn the_journal_tells_who_asked_for_what_and_how_it_ended() {
+    let bed = Bed::new().await;
+    let id = "8a1c4be0-2d9a-4a58-9c1e-0b2f3d4e5f60";
+    let request = bed
+        .client
+        .post(token_url(LOGIN, TENANT))
+        .header("client-request-id", id)
+        .form(&form(&[]));
+    let token = answer(request.send().await.unwrap()).await.1["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let request = bed
+        .client
+        .get(format!("{API}/api/alerts"))
+        .bearer_auth(&token)
+        .header("client-request-id", id);
+    request.send().await.unwrap();
+    bed.fault_once(json!({"status": 429})).await;
+    bed.ask().await;
+    let mut entries = bed.journal().await;
+    let last = entries.pop().unwrap();
+    assert_eq!(
+        (&last["id"], &last["outcome"]),
+        (&json!(3), &json!("http 429"))
+    );
+    let entry = |id: u64, kind: &str, host: &str, at: &Value| {
+        json!({
+            "id": id, "at": at, "kind": kind, "host": host, "tenant": TENANT, "client": CLIENT, "outcome": "ok",
+            "correlationId": "8a1c4be0-2d9a-4a58-9c1e-0b2f3d4e5f60",
+        })
+    };
+    let expected = [
+        entry(1, "token", "login.microsoftonline.com", &entries[0]["at"]),
+        entry(2, "api", "api.security.microsoft.com", &entries[1]["at"]),
+    ];
+    assert_eq!(entries, expected);
+    let at = entries[0]["at"].as_str().unwrap();
+    assert!(
+        at.contains('.') && at.ends_with('Z') && at.parse::<jiff::Timestamp>().is_ok(),
+        "{at}"
+    );
+}
+
+#[tokio::test]
+async fn the_journal_can_be_continued_and_cleared() {
+    let bed = Bed::new().await;
+    bed.ask().await;
+    bed.ask().await;
+    let later = bed.get_control("/v1/journal?after=1").await;
+    assert_eq!(
+        (later["entries"].as_array().unwrap().len(), &later["next"]),
+        (1, &json!(2))
+    );
+    assert_eq!(
+        bed.get_control("/v1/journal?after=2").await,
+        json!({"entries": [], "next": 2})
+    );
+    bed.control_request(Method::DELETE, "/v1/journal")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        bed.get_control("/v1/journal").await,
+        json!({"entries": [], "next": 2})
+    );
+    bed.ask().await;
+    assert_eq!(bed.journal().await[0]["id"], 3);
+    let bad = bed
+        .control_request(Method::GET, "/v1/journal?after=x")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(bad.status(), 400);
+}
+
+/// Also where a client puts it in the wrong place.
+#[tokio::test]
+async fn the_journal_and_the_counters_never_hold_a_credential() {
+    let bed = Bed::new().await;
+    let token = bed.token().await;
+    bed.ask_with(LOGIN, TENANT, &[("client_id", SECRET)]).await;
+    bed.ask_with(LOGIN, SECRET, &[]).await;
+    bed.ask_with(LOGIN, TENANT, &[("scope", SECRET)]).await;
+    bed.ask_with(LOGIN, TENANT, &[("grant_type", SECRET)]).await;
+    bed.post_form(
+        &format!("{}?client_id={SECRET}", token_url(LOGIN, TENANT)),
+        &form(&[]),
+    )
+    .await;
+    let basic = bed
+        .client
+        .post(token_url(LOGIN, TENANT))
+        .basic_auth(SECRET, Some(SECRET));
+    basic
+        .form(&[("grant_type", "client_credentials")])
+        .send()
+        .await
+        .unwrap();
+    bed.get_api(
+        &format!("{LOGIN}/{TENANT}/adminconsent?client_id={SECRET}"),
+        "",
+    )
+    .await;
+    bed.get_api(&format!("{LOGIN}/{SECRET}/{SECRET}"), "").await;
+    bed.get_api(&format!("{API}/api/{SECRET}?token={token}"), &token)
+        .await;
+    bed.get_api(&format!("{API}/api/alerts"), SECRET).await;
+    bed.fault_once(json!({"body": "truncated"})).await;
+    bed.ask().await;
+    let seen = format!(
+        "{}{}",
+        bed.get_control("/v1/journal").await,
+        bed.get_control("/v1/counters").await
+    );
+    assert!(bed.journal().await.len() >= 12);
+    assert!(!seen.contains("canary"), "{seen}");
+    for part in token.split('.') {
+        assert!(!seen.contains(&part[..20]), "{seen}");
+    }
+}
+
+#[tokio::test]
+async fn the_port_describes_itself() {
+    let bed = Bed::empty().await;
+    assert_eq!(bed.get_control("/openapi.json").await["openapi"], "3.1.0");
+    assert_eq!(bed.get_control("/healthz").await, json!("ok\n"));
+    let none = bed
+        .control_request(Method::GET, "/v1/none")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(none.status(), 404);
+    let method = bed
+        .control_request(Method::POST, "/v1/counters")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            method.status().as_u16(),
+            method.headers()["allow"].to_str().unwrap()
+        ),
+        (405, "GET")
+    );
+}
+
+#[tokio::test]
+async fn consent_pages_are_not_there_yet() {
+    let bed = Bed::new().await;
+    let (status, _) = bed
+        .get_api(
+            &format!("{LOGIN}/{TENANT}/adminconsent?client_id={CLIENT}"),
+            "",
+        )
+        .await;
+    assert_eq!(status, 501);
+    let entry = bed.journal().await.remove(0);
+    assert_eq!(
+        (&entry["kind"], &entry["client"], &entry["outcome"]),
+        (&json!("consent"), &json!(CLIENT), &json!("http 501"))
+    );
+}
