@@ -156,6 +156,17 @@ async fn http_2_is_agreed_on_and_redirects_are_not_followed() {
 }
 
 #[tokio::test]
+async fn the_proxys_password_shows_in_no_debug_text() {
+    let lab = Lab::new().await;
+    let shown = format!("{:?} {:?}", lab.settings(), TokenClient::new(lab.http()));
+    // The second is `name:canary` in base64, as the header has it.
+    assert!(
+        !shown.contains("canary") && !shown.contains("bmFtZTpjYW5hcnk"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
 async fn a_client_that_cannot_be_is_refused_at_the_start() {
     let lab = Lab::new().await;
     let settings = Settings {

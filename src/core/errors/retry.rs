@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Retry;
+use crate::core::breaker;
 use crate::core::reason::Reason;
 
 const fn secs(seconds: u64) -> Duration {
@@ -18,17 +19,6 @@ pub const MAX_RETRY_AFTER: Duration = secs(HOUR);
 
 /// Where a throttling answer doesn't say how long, as in MSAL (`HttpStatusProvider`: 60 s).
 const THROTTLED: Duration = secs(MINUTE);
-
-/// A breaker's steps between probes.
-pub const BREAKER_STEPS: [Duration; 7] = [
-    secs(30),
-    secs(MINUTE),
-    secs(2 * MINUTE),
-    secs(5 * MINUTE),
-    secs(10 * MINUTE),
-    secs(15 * MINUTE),
-    secs(30 * MINUTE),
-];
 
 /// Waits between the first questions for consent: they fall 1, 2, 5, 10 and 15 minutes after the beginning,
 /// since an administrator who got the link tends to use it at once.
@@ -84,7 +74,8 @@ pub fn delay(attempt: &Attempt) -> Duration {
     let nth = attempt.count.saturating_sub(1);
     let index = usize::try_from(nth).unwrap_or(usize::MAX);
     let base = match attempt.retry {
-        Retry::Breaker => BREAKER_STEPS[index.min(BREAKER_STEPS.len() - 1)],
+        // A tenant of an open breaker that nobody told when its next probe is due.
+        Retry::Breaker => breaker_step(index.min(breaker::STEPS.len() - 1)),
         Retry::Consent => match CONSENT_STEPS.get(index) {
             Some(step) => *step,
             None if attempt.elapsed < secs(DAY) => CONSENT_DAY,
@@ -106,7 +97,7 @@ pub fn delay(attempt: &Attempt) -> Duration {
 #[must_use]
 pub const fn cap(retry: Retry) -> Duration {
     let longest = match retry {
-        Retry::Breaker => BREAKER_STEPS[BREAKER_STEPS.len() - 1],
+        Retry::Breaker => breaker_step(breaker::STEPS.len() - 1),
         Retry::Consent => CONSENT_LATER,
         Retry::Transient => TRANSIENT_LAST,
         Retry::Throttle => MAX_RETRY_AFTER,
@@ -114,6 +105,10 @@ pub const fn cap(retry: Retry) -> Duration {
     };
     // All of them are whole multiples of ten seconds.
     secs(longest.as_secs() + longest.as_secs() / 10)
+}
+
+const fn breaker_step(index: usize) -> Duration {
+    secs(breaker::STEPS[index].unsigned_abs())
 }
 
 fn doubling(first: Duration, last: Duration, nth: u32) -> Duration {
