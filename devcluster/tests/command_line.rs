@@ -9,8 +9,21 @@ use std::path::{Path, PathBuf};
 
 use common::{assert_contains, devcluster, text_of};
 
+/// The folder of the programs; they are built unless they are there.
 fn programs() -> PathBuf {
+    let found = devcluster(&["path"]).output().unwrap();
+    if found.status.success() {
+        return PathBuf::from(text_of(&found));
+    }
     PathBuf::from(text_of(&devcluster(&["build"]).output().unwrap()))
+}
+
+/// The folder of a program of this machine.
+fn folder_of(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path)
+        .find(|folder| folder.join(program).is_file())
+        .unwrap()
 }
 
 fn linked(folder: &Path, names: &[&str], from: &Path) {
@@ -56,27 +69,33 @@ fn a_run_without_a_command_says_so() {
 }
 
 #[test]
-fn nothing_is_built_where_kubebuilder_assets_is_set() {
+fn nothing_is_built_where_kubebuilder_assets_is_set_nor_written_to_the_home_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let (assets, cache) = (folder.path().join("assets"), folder.path().join("cache"));
+    let [assets, home] = ["assets", "home"].map(|name| folder.path().join(name));
     std::fs::create_dir(&assets).unwrap();
-    linked(
-        &assets,
-        &[
-            "etcd",
-            "kube-apiserver",
-            "kubectl",
-            "kube-controller-manager",
-        ],
-        &programs(),
-    );
-    let output = devcluster(&["run", "--", "sh", "-c", "command -v kubectl"])
-        .env("KUBEBUILDER_ASSETS", &assets)
-        .env("DEVCLUSTER_CACHE", &cache)
-        .output()
-        .unwrap();
+    std::fs::create_dir(&home).unwrap();
+    let all = [
+        "etcd",
+        "kube-apiserver",
+        "kubectl",
+        "kube-controller-manager",
+    ];
+    linked(&assets, &all, &programs());
+    let output = devcluster(&[
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "kubectl get nodes && command -v kubectl",
+    ])
+    .env("KUBEBUILDER_ASSETS", &assets)
+    .env("HOME", &home)
+    .env_remove("XDG_CACHE_HOME")
+    .env_remove("DEVCLUSTER_CACHE")
+    .output()
+    .unwrap();
     assert_eq!(PathBuf::from(text_of(&output)), assets.join("kubectl"));
-    assert!(!cache.exists());
+    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0);
 }
 
 #[test]
@@ -119,11 +138,9 @@ fn without_go_the_way_around_is_said_and_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let (tools, cache) = (folder.path().join("tools"), folder.path().join("cache"));
     std::fs::create_dir(&tools).unwrap();
-    linked(
-        &tools,
-        &["setsid", "sh", "grep", "sleep", "rm"],
-        Path::new("/usr/bin"),
-    );
+    for tool in ["setsid", "sh", "grep", "sleep", "rm"] {
+        linked(&tools, &[tool], &folder_of(tool));
+    }
     let output = devcluster(&["build"])
         .env_remove("KUBEBUILDER_ASSETS")
         .env("PATH", &tools)

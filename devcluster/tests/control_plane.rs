@@ -205,6 +205,29 @@ async fn a_component_that_ends_at_its_start_shows_its_log() {
     assert_contains(&error.to_string(), "unknown flag: --no-such-flag");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_tried_again() {
+    let mut cluster = start().await;
+    cluster.kill_apiserver().await.unwrap();
+    let address = cluster
+        .server_url()
+        .trim_start_matches("https://")
+        .to_owned();
+    let thief = std::net::TcpListener::bind(&address).unwrap();
+    let log = cluster.dir().join("kube-apiserver.log");
+    let released = tokio::spawn(async move {
+        eventually("the API server finds its port taken", || {
+            let text = std::fs::read_to_string(&log).unwrap();
+            text.contains("address already in use").then_some(())
+        })
+        .await;
+        drop(thief);
+    });
+    cluster.start_apiserver().await.unwrap();
+    released.await.unwrap();
+    kubectl_ok(&cluster, &["get", "namespaces"]);
+}
+
 #[tokio::test]
 async fn clusters_live_side_by_side() {
     let (one, other) = tokio::join!(start(), start());

@@ -85,10 +85,11 @@ impl Guest {
                     let wait_failed = |source| Error::Io { doing: "wait for the command", path: Path::new(".").to_owned(), source };
                     return Ok(code_of(status.map_err(wait_failed)?));
                 }
-                signal = signals.next() => {
+                received = signals.next() => {
                     // Ctrl-C has reached the command too, and what it means is for the command to say.
-                    if !(self.in_terminal && signal == Signal::INT) {
-                        self.send(signal);
+                    let is_ctrl_c = received.by_terminal && received.signal == Signal::INT;
+                    if !(self.in_terminal && is_ctrl_c) {
+                        self.send(received.signal);
                         deadline.get_or_insert_with(|| Instant::now() + GRACE);
                     }
                 }
