@@ -1,6 +1,12 @@
 //! Keeps a live Microsoft Defender API token per customer tenant in a Kubernetes Secret.
 
 pub mod api;
+pub mod cli;
+pub mod controller;
 pub mod core;
 pub mod defender;
 pub mod entra;
+pub mod metrics;
+pub mod run;
+pub mod server;
+pub mod telemetry;

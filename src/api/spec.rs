@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use kube::core::{Message, Reason, Rule};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use super::plan::{is_forced, may_publish};
 use super::reason::Reason;
 use super::roles;
 use super::schedule::{jitter_fraction, saturating_add};
-use crate::api::{AttemptStatus, LastErrorStatus};
+use crate::api::{AttemptStatus, DefenderTenantStatus, LastErrorStatus, MissingRolePolicy};
 
 /// How often a write that the API server denied is tried again.
 pub const WRITE_RETRY: SignedDuration = SignedDuration::from_mins(5);
@@ -20,6 +20,8 @@ pub const WRITE_RETRY: SignedDuration = SignedDuration::from_mins(5);
 const ROLES_SETTLE: SignedDuration = SignedDuration::from_mins(2);
 /// A persisted instant further away isn't believed.
 const FURTHEST: SignedDuration = SignedDuration::from_hours(27);
+/// An attempt further in the future than this was made before the clock was set back.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
 
 /// What the persisted attempt says about the next mint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +50,8 @@ pub fn hold(g: &Gathered<'_>, now: Timestamp) -> Hold {
         return Hold::Retry;
     }
     match attempt.next_at.as_ref().map(|at| at.0) {
-        Some(at) if at > now && at <= saturating_add(now, FURTHEST) => {
-            if error.is_some() {
+        Some(at) if at > now && is_believed(attempt, now) => {
+            if error.is_some_and(|error| !speaks_of_a_token(g, error)) {
                 Hold::Until(at)
             } else {
                 Hold::RetryAt(at)
@@ -57,6 +59,46 @@ pub fn hold(g: &Gathered<'_>, now: Timestamp) -> Hold {
         }
         _ => Hold::Retry,
     }
+}
+
+/// Made in the past, as far as clocks of two machines agree on it, and not for further away than any schedule reaches.
+fn is_believed(attempt: &AttemptStatus, now: Timestamp) -> bool {
+    attempt.last_at.0 <= saturating_add(now, CLOCKS_DIFFER)
+        && attempt.next_at.as_ref().is_some_and(|next| next.0 <= saturating_add(now, FURTHEST))
+}
+
+/// The error is about a token that came and was published, which mustn't keep the next one from coming in time.
+fn speaks_of_a_token(g: &Gathered<'_>, error: &LastErrorStatus) -> bool {
+    match Reason::parse(&error.reason) {
+        Some(Reason::ClockSkew) => error.scope == Scope::Service.as_str(),
+        Some(Reason::NotProvisioned) => true,
+        Some(Reason::RolesMissing) => g.tenant.spec.missing_role_policy == MissingRolePolicy::Publish,
+        // The probe's: a mint that failed so leaves an attempt.
+        Some(Reason::TokenMismatch) => g.tenant.status.attempt.is_none(),
+        _ => false,
+    }
+}
+
+/// The last error is a write that the API server denied.
+#[must_use]
+pub fn is_denied(status: &DefenderTenantStatus) -> bool {
+    let reason = status.last_error.as_ref().and_then(|error| Reason::parse(&error.reason));
+    matches!(reason, Some(Reason::NotPermitted | Reason::NamespaceTerminating))
+}
+
+/// Until when no write is tried, because the API server denied one.
+#[must_use]
+pub fn denied_until(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
+    let attempt = g.tenant.status.attempt.as_ref().filter(|attempt| is_valid(g, attempt) && is_believed(attempt, now))?;
+    attempt.next_at.as_ref().map(|next| next.0).filter(|next| *next > now && is_denied(&g.tenant.status))
+}
+
+/// The denied write's time had come, and in this reconcile none was denied.
+fn is_denial_over(g: &Gathered<'_>, now: Timestamp) -> bool {
+    is_denied(&g.tenant.status)
+        && denied_until(g, now).is_none()
+        && g.session.failed_write.is_none()
+        && g.session.not_admitted.is_none()
 }
 
 /// It speaks of this spec and this credential.
@@ -124,6 +166,9 @@ fn trouble(g: &Gathered<'_>) -> Option<Trouble> {
 pub fn after(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
     let denied = matches!(g.session.failed_write, Some(failure) if failure != WriteFailure::Unreachable);
     if g.session.minted.is_none() && !denied {
+        if is_denial_over(g, now) {
+            return None;
+        }
         return g.tenant.status.attempt.clone();
     }
     after_mint(g, now)
@@ -135,7 +180,7 @@ pub fn after_mint(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
     let before = g.tenant.status.attempt.as_ref().filter(|attempt| is_valid(g, attempt));
     // A forced mint begins the schedule anew: somebody has just done something.
     let before = before.filter(|_| !is_forced(g));
-    let count = before.map_or(0, |attempt| attempt.count.max(0)) + 1;
+    let count = before.map_or(0, |attempt| attempt.count.max(0)).saturating_add(1);
     let jitter = jitter_fraction(&g.tenant.uid);
     let (count, next_at) = match trouble(g) {
         Some(Trouble { progress: Some((probes, next)), .. }) => (i32::try_from(probes).unwrap_or(i32::MAX), next),
@@ -155,7 +200,8 @@ pub fn after_mint(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
         fingerprint: g.fingerprint().map(|f| f.to_string()).unwrap_or_default(),
         count,
         last_at: seconds(now),
-        next_at: Some(seconds(next_at)),
+        // Rounded up: nobody is woken a moment before it is allowed.
+        next_at: Some(seconds(saturating_add(next_at, SignedDuration::from_nanos(999_999_999)))),
     })
 }
 
@@ -209,10 +255,14 @@ pub fn error_after(g: &Gathered<'_>, now: Timestamp) -> Option<LastErrorStatus> 
     };
     match (&g.session.probed, &g.session.minted) {
         (Some(super::gathered::ProbeResult::Fails { reason, .. }), _) => return Some(simple(*reason, Scope::Tenant)),
-        (Some(super::gathered::ProbeResult::Works), _) => return None,
+        // It says nothing of a mint that failed.
+        (Some(super::gathered::ProbeResult::Works), None) => {
+            return g.tenant.status.last_error.clone().filter(|error| !speaks_of_a_token(g, error));
+        }
         _ => {}
     }
     match &g.session.minted {
+        None if is_denial_over(g, now) => None,
         None => g.tenant.status.last_error.clone(),
         Some(Minted::Token { skew: Some(_), .. }) => Some(simple(Reason::ClockSkew, Scope::Service)),
         Some(_) => None,
@@ -222,13 +272,14 @@ pub fn error_after(g: &Gathered<'_>, now: Timestamp) -> Option<LastErrorStatus> 
 /// The error that still stands when this reconcile asked Microsoft nothing: the last one, as long as it speaks
 /// of this spec and this credential.
 #[must_use]
-pub fn standing(g: &Gathered<'_>) -> Option<Reason> {
+pub fn standing(g: &Gathered<'_>, now: Timestamp) -> Option<Reason> {
     let status = &g.tenant.status;
     let error = status.last_error.as_ref()?;
     if status.attempt.as_ref().is_some_and(|attempt| !is_valid(g, attempt)) {
         return None;
     }
-    if g.health == Health::Fine && error.scope == Scope::Credential.as_str() {
+    // What is wrong with a credential is said by its health, which may have changed since.
+    if error.scope == Scope::Credential.as_str() || is_denial_over(g, now) {
         return None;
     }
     Reason::parse(&error.reason)
@@ -239,3 +290,6 @@ pub fn standing(g: &Gathered<'_>) -> Option<Reason> {
 pub fn seconds(at: Timestamp) -> Time {
     Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,9 @@ use super::schedule::saturating_add;
 /// Seconds between the probes of an open breaker; the last one repeats.
 pub const STEPS: [i64; 7] = [30, 60, 120, 300, 600, 900, 1_800];
 
+/// The longest of [`STEPS`].
+const LONGEST: i64 = STEPS[STEPS.len() - 1];
+
 /// Seconds between the requests of a credential that changed minutes ago. Entra needs 4–18 s for a new secret.
 pub const FRESH_STEPS: [i64; 4] = [10, 20, 40, 60];
 
@@ -17,6 +20,9 @@ pub const FRESH_FOR: SignedDuration = SignedDuration::from_mins(3);
 
 /// An unproven credential gets a second request when the first is this old: one slow tenant must not hold up all others.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(2);
+
+/// A request without a report after this long has been lost with its worker: six times the token client's timeout.
+const LOST_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
 /// So many tenants' own failures in a row say that the credential is at least not refused.
 const TENANT_ANSWERS: u8 = 3;
@@ -138,28 +144,26 @@ impl Breaker {
     /// Whether a mint may begin now.
     #[must_use]
     pub fn turn(&self, now: Timestamp) -> Turn {
-        let oldest_enough = || match self.probes.iter().map(|(_, began)| *began).max() {
-            Some(last) => Turn::At(saturating_add(last, PATIENCE)),
-            None => Turn::Now,
-        };
+        let last = self.probes.iter().map(|(_, began)| *began).filter(|began| under_way(*began, now)).max();
         match self.state {
             State::Closed => Turn::Now,
-            State::Proving => match oldest_enough() {
-                Turn::At(at) if at > now => Turn::At(at),
+            State::Proving => match last.map(|last| saturating_add(last, PATIENCE)) {
+                Some(at) if at > now => Turn::At(at),
                 _ => Turn::Now,
             },
-            State::Propagating { next_at, .. } | State::Open { next_at, .. } => match oldest_enough() {
-                // A probe is under way: its report says when the next one is due.
-                Turn::At(_) if !self.probes.is_empty() => Turn::At(saturating_add(now, PATIENCE)),
-                _ if next_at > now => Turn::At(next_at),
-                _ => Turn::Now,
-            },
+            // A probe is under way: its report says when the next one is due.
+            State::Propagating { .. } | State::Open { .. } if last.is_some() => Turn::At(saturating_add(now, PATIENCE)),
+            State::Propagating { next_at, .. } | State::Open { next_at, .. } => {
+                // An instant beyond the longest step was set before the clock was set back.
+                if next_at > now && next_at <= after(now, LONGEST) { Turn::At(next_at) } else { Turn::Now }
+            }
         }
     }
 
     /// A mint of this tenant begins.
     pub fn begin(&mut self, uid: &str, now: Timestamp) {
         if self.state != State::Closed {
+            self.probes.retain(|(_, began)| under_way(*began, now));
             self.probes.push((uid.to_owned(), now));
         }
     }
@@ -172,17 +176,20 @@ impl Breaker {
             self.probes.swap_remove(probe);
         }
         match outcome {
-            Outcome::Abandoned => (Effect::None, None),
-            Outcome::Token => (self.succeeded(uid, probe.is_some()), None),
+            Outcome::Abandoned => {
+                if probe.is_some() {
+                    self.try_soon(now);
+                }
+                (Effect::None, None)
+            }
+            Outcome::Token => (self.succeeded(probe.is_some()), None),
             Outcome::Failed(verdict) => self.failed(uid, verdict, probe.is_some(), alone, now),
         }
     }
 
-    fn succeeded(&mut self, uid: &str, probe: bool) -> Effect {
-        if self.suspect.as_deref().is_some_and(|suspect| suspect != uid) {
-            // Contradicted: that failure was the tenant's own.
-            self.suspect = None;
-        }
+    fn succeeded(&mut self, probe: bool) -> Effect {
+        // Contradicted: that failure was the tenant's own.
+        self.suspect = None;
         match self.state {
             State::Closed => Effect::None,
             State::Proving => {
@@ -193,7 +200,6 @@ impl Breaker {
             State::Open { .. } | State::Propagating { .. } if !probe => Effect::None,
             State::Open { .. } | State::Propagating { .. } => {
                 self.state = State::Closed;
-                self.suspect = None;
                 Effect::Closed
             }
         }
@@ -249,6 +255,15 @@ impl Breaker {
         }
     }
 
+    /// A probe that perhaps was never made: another one soon, never at once.
+    fn try_soon(&mut self, now: Timestamp) {
+        match &mut self.state {
+            State::Open { next_at, .. } => *next_at = after(now, STEPS[0]),
+            State::Propagating { next_at, .. } => *next_at = after(now, FRESH_STEPS[0]),
+            State::Proving | State::Closed => {}
+        }
+    }
+
     fn refuse(&mut self, verdict: &Verdict, probe: bool, now: Timestamp) -> Effect {
         let fresh = self.changed_at.is_some_and(|at| now.duration_since(at) < FRESH_FOR);
         let may_be_fresh = fresh && verdict.may_be_fresh_credential();
@@ -267,10 +282,13 @@ impl Breaker {
             State::Open { .. } => Effect::None,
             State::Propagating { .. } if !probe => Effect::None,
             State::Proving | State::Closed if may_be_fresh => {
+                self.probes.clear();
                 self.state = State::Propagating { refused: 1, next_at: after(now, FRESH_STEPS[0]) };
                 Effect::Opened
             }
             State::Proving | State::Closed | State::Propagating { .. } => {
+                // What else is under way began before it opened: it proves nothing and counts for no step.
+                self.probes.clear();
                 self.state = State::Open { step: 0, next_at: after(now, STEPS[0]), reason: verdict.reason };
                 Effect::Opened
             }
@@ -294,6 +312,14 @@ impl Breaker {
     }
 }
 
+/// What began later than now began before the clock was set back, and is as lost as what never reported.
+fn under_way(began: Timestamp, now: Timestamp) -> bool {
+    began <= now && now < saturating_add(began, LOST_AFTER)
+}
+
 fn after(now: Timestamp, seconds: i64) -> Timestamp {
     saturating_add(now, SignedDuration::from_secs(seconds))
 }
+
+#[cfg(test)]
+mod tests;

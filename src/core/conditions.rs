@@ -111,7 +111,7 @@ fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
             }
         }
         None => {
-            let standing = attempt::standing(g);
+            let standing = attempt::standing(g, now);
             if let Some(granted) = g.live_roles(now) {
                 role_problem(g, granted, found);
             }
@@ -371,6 +371,14 @@ pub fn ready_of(status: &DefenderTenantStatus) -> Option<(&str, &str, &str)> {
         .map(|c| (c.status.as_str(), c.reason.as_str(), c.message.as_str()))
 }
 
+/// The API server takes no longer note (`events.k8s.io/v1`, in bytes).
+const NOTE_MAX: usize = 1_024;
+
+fn note(message: &str) -> String {
+    let end = message.floor_char_boundary(NOTE_MAX.min(message.len()));
+    message[..end].to_owned()
+}
+
 /// An Event where something turned bad, or good again; none for a first success or a refresh.
 #[must_use]
 pub fn transition(before: &DefenderTenantStatus, after: &DefenderTenantStatus) -> Option<Notice> {
@@ -381,11 +389,14 @@ pub fn transition(before: &DefenderTenantStatus, after: &DefenderTenantStatus) -
         return None;
     }
     match (old, reason) {
-        (None | Some(Reason::Pending), Reason::TokenPublished) => None,
+        (None | Some(Reason::Pending), Reason::TokenPublished) if before.last_error.is_none() => None,
         (_, Reason::TokenPublished) => {
-            Some(Notice { warning: false, reason: "Recovered", note: message.to_owned() })
+            Some(Notice { warning: false, reason: "Recovered", note: note(message) })
         }
-        (_, Reason::Suspended) => Some(Notice { warning: false, reason: reason.as_str(), note: message.to_owned() }),
-        _ => Some(Notice { warning: true, reason: reason.as_str(), note: message.to_owned() }),
+        (_, Reason::Suspended) => Some(Notice { warning: false, reason: reason.as_str(), note: note(message) }),
+        _ => Some(Notice { warning: true, reason: reason.as_str(), note: note(message) }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,9 @@ use super::schedule::saturating_add;
 /// Entra answers loops with AADSTS50196; the same question is never asked twice within this time.
 pub const SAME_REQUEST_GAP: SignedDuration = SignedDuration::from_secs(10);
 
+/// The longest `Retry-After` that is believed; a pause that lasts longer was begun before the clock was set back.
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+
 /// The same question to Microsoft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MintKey {
@@ -138,7 +141,7 @@ impl Gate {
     /// Until when this very question must wait.
     #[must_use]
     pub fn not_before(&self, key: &MintKey, now: Timestamp) -> Option<Timestamp> {
-        self.not_before.get(key).copied().filter(|at| *at > now)
+        self.not_before.get(key).copied().filter(|at| *at > now && *at <= saturating_add(now, LONGEST_PAUSE))
     }
 
     fn pause(&mut self, key: MintKey, until: Timestamp, now: Timestamp) {
@@ -147,7 +150,9 @@ impl Gate {
             self.sweep_at = (self.not_before.len() * 2).max(1_024);
         }
         let at = self.not_before.entry(key).or_insert(until);
-        *at = (*at).max(until);
+        if *at < until || *at > saturating_add(now, LONGEST_PAUSE) {
+            *at = until;
+        }
     }
 
     /// A mint has ended.
@@ -162,7 +167,7 @@ impl Gate {
     ) -> Report {
         let throttled = matches!(outcome, Outcome::Failed(v) if v.retry == Retry::Throttle);
         if let Some(wait) = retry_after.filter(|_| matches!(outcome, Outcome::Failed(_))) {
-            let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1));
+            let wait = SignedDuration::try_from(wait).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
             self.pause(key, saturating_add(now, wait), now);
         }
         let Some(lane) = self.lanes.get_mut(&key.fingerprint) else {
@@ -176,3 +181,6 @@ impl Gate {
         Report { effect, scope, progress }
     }
 }
+
+#[cfg(test)]
+mod tests;

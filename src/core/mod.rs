@@ -10,6 +10,8 @@ pub mod errors;
 pub mod gate;
 pub mod gathered;
 pub mod ids;
+pub mod inspect;
+pub mod notices;
 pub mod pacing;
 pub mod plan;
 pub mod queue;

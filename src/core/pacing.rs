@@ -62,6 +62,8 @@ impl Bucket {
     }
 
     fn recover(&mut self, now: Timestamp) {
+        // Set back: the wait begins anew.
+        self.slowed_at = self.slowed_at.min(now);
         while self.rate < self.ceiling && now.duration_since(self.slowed_at) >= RECOVER_EVERY {
             self.rate = (self.rate + self.ceiling * RECOVER_SHARE).min(self.ceiling);
             self.slowed_at = saturating_add(self.slowed_at, RECOVER_EVERY);
@@ -81,6 +83,10 @@ impl Bucket {
     /// When a request is there at the soonest.
     #[must_use]
     pub fn next_at(&self, now: Timestamp) -> Timestamp {
+        if now < self.filled_at {
+            // The clock was set back. Only taking makes time count again, so somebody must come and try.
+            return now;
+        }
         let have = self.tokens + now.duration_since(self.filled_at).as_secs_f64().max(0.0) * self.rate;
         if have >= 1.0 {
             return now;

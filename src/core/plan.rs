@@ -12,16 +12,19 @@ use super::schedule::saturating_add;
 use super::target::Held;
 use crate::api::{ExpiredTokenPolicy, MissingRolePolicy, Probe};
 
-/// How often a stranger's Secret is looked at.
-pub const STRANGER_LOOK: SignedDuration = SignedDuration::from_mins(5);
-/// More repairs than this within [`REPAIR_WINDOW`] are a fight with another writer.
-pub const REPAIRS_MAX: usize = 5;
-/// See [`REPAIRS_MAX`]; one repair each such time while the fight goes on.
-pub const REPAIR_WINDOW: SignedDuration = SignedDuration::from_mins(10);
+mod target;
+
+pub use target::{PREDECESSOR_LOOK, REPAIR_WINDOW, REPAIRS_MAX, STRANGER_LOOK, contested_until};
+use target::{contested, copy_old, denied, remove_old, settle_target};
+
 /// A missing credential Secret may still be on its way so long after the tenant was created.
 pub const CREDENTIAL_GRACE: SignedDuration = SignedDuration::from_mins(2);
 /// How often a missing or unlabelled credential Secret is looked for; a labelled one is told by the watch.
 const CREDENTIAL_LOOK: SignedDuration = SignedDuration::from_mins(1);
+/// When a target is looked at again that changed while it was being looked at; the watch tells sooner.
+const DOUBT_LOOK: SignedDuration = SignedDuration::from_secs(5);
+/// Status and annotations keep whole seconds, rounded down: what they say of the last request may be a second too early.
+const ROUNDING: SignedDuration = SignedDuration::from_secs(1);
 /// How often a probe is made that must be made daily.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -120,23 +123,16 @@ fn step(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Step {
     if let Some(failure) = g.session.failed_write {
         return after_failed_write(g, failure, now, wake);
     }
-    if let Some(step) = settle_target(g, now, wake) {
-        return step;
-    }
-    if let Some(step) = settle_mint(g) {
-        return step;
-    }
-    if let Some(step) = settle_old(g, now, wake) {
-        return step;
-    }
-    let mint = mint(g, now, wake);
-    if let Some(why) = mint {
-        return Step::Mint(why);
-    }
-    if let Some(step) = retire(g, now, wake) {
-        return step;
-    }
-    probe(g, now, wake).unwrap_or(Step::Rest)
+    // The end of a fight changes the status, also where nothing is left to repair.
+    let _ = contested(g, now, wake);
+    settle_target(g, now, wake)
+        .or_else(|| settle_mint(g))
+        .or_else(|| copy_old(g, now, wake))
+        .or_else(|| mint(g, now, wake).map(Step::Mint))
+        .or_else(|| retire(g, now, wake))
+        .or_else(|| remove_old(g, now, wake))
+        .or_else(|| probe(g, now, wake))
+        .unwrap_or(Step::Rest)
 }
 
 fn after_failed_write(g: &Gathered<'_>, failure: WriteFailure, now: Timestamp, wake: &mut Wake) -> Step {
@@ -148,65 +144,6 @@ fn after_failed_write(g: &Gathered<'_>, failure: WriteFailure, now: Timestamp, w
     };
     wake.at(saturating_add(now, wait));
     Step::Rest
-}
-
-/// Brings what is known of the target up to date, and puts right what isn't as we wrote it.
-fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
-    match &g.target {
-        TargetView::Ours(owned) if owned.verified && (g.tenant.is_observed() || g.session.body.is_some()) => None,
-        // A changed spec may want other keys from the same token.
-        TargetView::Ours(owned) if owned.verified && owned.held.is_none() => None,
-        TargetView::Ours(_) => match &g.session.body {
-            None => Some(Step::ReadTarget),
-            Some(body) if body.token.is_some() && !body.in_order => contested(g, now, wake).map_or(Some(Step::Rewrite), |()| None),
-            Some(_) => None,
-        },
-        TargetView::Stranger { predecessor } => {
-            if g.memo.stranger_seen_at.is_none_or(|at| saturating_add(at, STRANGER_LOOK) <= now) && !g.session.looked {
-                return Some(Step::LookAtTarget);
-            }
-            let pause = if *predecessor { SignedDuration::from_secs(15) } else { STRANGER_LOOK };
-            wake.at(saturating_add(g.memo.stranger_seen_at.unwrap_or(now), pause));
-            None
-        }
-        TargetView::Absent => (!g.session.looked && must_look(g, now)).then_some(Step::LookAtTarget),
-    }
-}
-
-/// Before a mint for a Secret that the watch doesn't know: it may be there all the same, as a stranger's or without its label.
-fn must_look(g: &Gathered<'_>, now: Timestamp) -> bool {
-    let status = &g.tenant.status;
-    let was_conflict = status.conditions.iter().any(|c| c.type_ == "Ready" && c.reason == Reason::TargetConflict.as_str());
-    let should_be_there = status.token.as_ref().is_some_and(|token| token.expires_at.0 > now)
-        && status.target.as_ref().is_some_and(|target| target.name == g.tenant.target_name());
-    was_conflict || g.memo.stranger_seen_at.is_some() || should_be_there
-}
-
-/// `Some` while another writer wins too often: no further repair now.
-pub(super) fn contested(g: &Gathered<'_>, now: Timestamp, wake: &mut impl WakeAt) -> Option<()> {
-    let until = contested_until(g, now)?;
-    wake.wake_at(until);
-    Some(())
-}
-
-/// Until when no repair is made because of a fight.
-#[must_use]
-pub fn contested_until(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
-    let recent = g.memo.repairs.iter().filter(|at| saturating_add(**at, REPAIR_WINDOW) > now).count();
-    let last = g.memo.repairs.back()?;
-    let until = saturating_add(*last, REPAIR_WINDOW);
-    (recent >= REPAIRS_MAX && until > now).then_some(until)
-}
-
-/// Something that can be told an instant.
-pub(super) trait WakeAt {
-    fn wake_at(&mut self, at: Timestamp);
-}
-
-impl WakeAt for Wake {
-    fn wake_at(&mut self, at: Timestamp) {
-        self.at(at);
-    }
 }
 
 /// What becomes of a token that was just minted.
@@ -227,23 +164,6 @@ pub fn may_publish(g: &Gathered<'_>, granted: &[String]) -> bool {
         && (spec.missing_role_policy == MissingRolePolicy::Publish || roles::missing(&spec.required_roles, granted).is_empty())
 }
 
-/// A changed target name: the new Secret first, then the old one goes.
-fn settle_old(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
-    let old = g.old_target.as_ref()?;
-    let live = old.owned.held.as_ref().filter(|held| held.is_live(now));
-    if g.live(now).is_some() || live.is_none() {
-        return Some(Step::RemoveOld);
-    }
-    if let Some(held) = live {
-        wake.at(held.expires_at);
-        let same = g.mint_inputs().is_none_or(|inputs| inputs == held.mint_inputs);
-        if g.target == TargetView::Absent && same && g.session.body.is_none() {
-            return Some(Step::CopyOld);
-        }
-    }
-    None
-}
-
 /// Whether a mint is due, and why.
 fn mint(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
     if g.tenant.spec.suspend || matches!(g.target, TargetView::Stranger { .. }) {
@@ -255,6 +175,10 @@ fn mint(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
     }
     if g.session.minted.is_some() {
         after_mint(g, now, wake);
+        return None;
+    }
+    if is_in_doubt(g) {
+        wake.at(saturating_add(now, DOUBT_LOOK));
         return None;
     }
     let why = due(g, now, wake)?;
@@ -269,6 +193,12 @@ fn mint(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
         return None;
     }
     Some(why)
+}
+
+/// The target was found in order and has changed since: that is no reason to mint before another look.
+fn is_in_doubt(g: &Gathered<'_>) -> bool {
+    let in_order = g.session.body.as_ref().is_some_and(|body| body.in_order && body.token.is_some());
+    in_order && matches!(&g.target, TargetView::Ours(owned) if !owned.verified)
 }
 
 fn look_for_credential(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) {
@@ -298,7 +228,7 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
     let wanted = g.mint_inputs();
     let needed = match held {
         None if lost(g, now) => {
-            if contested(g, now, wake).is_some() {
+            if contested(g, now, wake) {
                 return None;
             }
             Some(MintWhy::Lost)
@@ -321,8 +251,10 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
             wake.at(at);
             None
         }
+        // A write that was denied is tried again by itself.
+        (None, Hold::Retry) if attempt::is_denied(&g.tenant.status) => None,
         (None, Hold::Retry) => Some(MintWhy::Retry),
-        (None, Hold::Free) => (!g.tenant.is_observed() && lacks_roles(g, now)).then_some(MintWhy::Retry),
+        (None, Hold::Free) => wants_other_roles(g, now).then_some(MintWhy::Retry),
     }
 }
 
@@ -331,6 +263,15 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
 pub fn is_forced(g: &Gathered<'_>) -> bool {
     let request = g.tenant.refresh_request.as_ref();
     request.is_some() && request != g.tenant.status.handled_refresh_request.as_ref()
+}
+
+/// A changed spec asks for roles that the token lacks. A status that is lost, or that never heard of this very token,
+/// can't tell a changed spec from one whose status couldn't be written.
+fn wants_other_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
+    let status = &g.tenant.status;
+    let speaks_of = |held: &Held| status.token.as_ref().is_some_and(|token| token.issued_at.0 == held.issued_at);
+    let changed = status.observed_generation.is_some_and(|seen| seen > 0 && seen < g.tenant.generation);
+    changed && g.live(now).is_some_and(speaks_of) && lacks_roles(g, now)
 }
 
 fn lacks_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
@@ -353,7 +294,7 @@ fn too_soon(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
         TargetView::Ours(Owned { held: Some(held), .. }) if held.fingerprint == fingerprint => Some(held.issued_at),
         _ => None,
     };
-    let until = saturating_add(attempted.max(issued)?, SAME_REQUEST_GAP);
+    let until = saturating_add(attempted.max(issued)?, SAME_REQUEST_GAP + ROUNDING);
     // A clock that was set back must not hold a tenant up.
     (until > now && until <= saturating_add(now, FRESH_FOR)).then_some(until)
 }
@@ -363,7 +304,9 @@ fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     let TargetView::Ours(owned) = &g.target else { return None };
     let expired = |held: &Held| !held.is_live(now);
     match &owned.held {
-        Some(held) if expired(held) => Some(Step::Retire(g.tenant.spec.target.expired_token_policy)),
+        Some(held) if expired(held) => {
+            (!denied(g, now, wake)).then_some(Step::Retire(g.tenant.spec.target.expired_token_policy))
+        }
         Some(held) => {
             wake.at(held.expires_at);
             None
@@ -374,10 +317,16 @@ fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
 
 fn probe(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     let mode = g.tenant.spec.probe;
-    if mode == Probe::Never || g.session.probed.is_some() || g.tenant.spec.suspend {
+    if mode == Probe::Never || g.tenant.spec.suspend {
         return None;
     }
     g.live(now)?;
+    if g.session.probed.is_some() {
+        if mode == Probe::Daily {
+            wake.at(saturating_add(now, PROBE_EVERY));
+        }
+        return None;
+    }
     let Some(last) = g.tenant.status.probed_at.as_ref() else { return Some(Step::Probe) };
     let changed = !g.tenant.is_observed() || roles_changed(g);
     let failed = g.tenant.status.last_error.as_ref().is_some_and(|e| e.reason == Reason::NotProvisioned.as_str());
@@ -400,3 +349,6 @@ fn roles_changed(g: &Gathered<'_>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

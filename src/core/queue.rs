@@ -14,11 +14,13 @@ use super::credential::Fingerprint;
 struct Fair<K> {
     turns: VecDeque<Arc<str>>,
     waiting: HashMap<Arc<str>, BTreeSet<(Timestamp, K)>>,
+    /// Of a lane: when it sent somebody last, counted in turns.
+    sent: u64,
 }
 
 impl<K: Ord + Clone> Fair<K> {
     fn new() -> Self {
-        Self { turns: VecDeque::new(), waiting: HashMap::new() }
+        Self { turns: VecDeque::new(), waiting: HashMap::new(), sent: 0 }
     }
 
     fn is_empty(&self) -> bool {
@@ -51,18 +53,25 @@ impl<K: Ord + Clone> Fair<K> {
 
     /// The best candidate of all namespaces to try a doubtful credential with: who last succeeded, the soonest expiry first.
     fn pop_candidate(&mut self) -> Option<K> {
-        let best = self
-            .waiting
+        let ((_, urgency, key), namespace) = self.candidate()?;
+        self.remove(&namespace, urgency, &key);
+        Some(key)
+    }
+
+    /// Whose turn is next.
+    fn namespace(&self, candidate: bool) -> Option<Arc<str>> {
+        if candidate { self.candidate().map(|(_, namespace)| namespace) } else { self.turns.front().cloned() }
+    }
+
+    fn candidate(&self) -> Option<((bool, Timestamp, K), Arc<str>)> {
+        self.waiting
             .iter()
             .filter_map(|(namespace, keys)| {
                 let with_token = keys.iter().find(|(expiry, _)| *expiry > Timestamp::MIN);
                 let (expiry, key) = with_token.or_else(|| keys.first())?;
                 Some(((with_token.is_none(), *expiry, key.clone()), namespace.clone()))
             })
-            .min()?;
-        let ((_, urgency, key), namespace) = best;
-        self.remove(&namespace, urgency, &key);
-        Some(key)
+            .min()
     }
 
     fn remove(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: &K) {
@@ -121,6 +130,9 @@ pub struct Queue<K> {
     timers: BTreeSet<(Timestamp, K)>,
     ready: Fair<K>,
     lanes: HashMap<Fingerprint, Fair<K>>,
+    /// When a lane sent for a namespace last, counted in turns: junk credentials, each with its lane, buy no turns.
+    sent: HashMap<Arc<str>, u64>,
+    turn: u64,
     running: usize,
     lane_turn: bool,
 }
@@ -132,6 +144,8 @@ impl<K: Ord + Clone + Hash> Default for Queue<K> {
             timers: BTreeSet::new(),
             ready: Fair::new(),
             lanes: HashMap::new(),
+            sent: HashMap::new(),
+            turn: 0,
             running: 0,
             lane_turn: false,
         }
@@ -213,14 +227,26 @@ impl<K: Ord + Clone + Hash> Queue<K> {
     }
 
     fn from_lane(&mut self, turn: &impl Fn(Fingerprint) -> (Turn, bool)) -> Option<Dispatch<K>> {
-        let (fingerprint, candidate) = self.lanes.keys().find_map(|fingerprint| match turn(*fingerprint) {
-            (Turn::Now, candidate) => Some((*fingerprint, candidate)),
+        let open = self.lanes.iter().filter_map(|(fingerprint, lane)| match turn(*fingerprint) {
+            (Turn::Now, candidate) => {
+                let sent = lane.namespace(candidate).and_then(|namespace| self.sent.get(&namespace));
+                Some((sent.copied().unwrap_or_default(), lane.sent, *fingerprint, candidate))
+            }
             (Turn::At(_), _) => None,
-        })?;
+        });
+        let (_, _, fingerprint, candidate) = open.min()?;
         let lane = self.lanes.get_mut(&fingerprint)?;
+        let namespace = lane.namespace(candidate)?;
         let key = if candidate { lane.pop_candidate() } else { lane.pop() }?;
+        self.turn += 1;
+        lane.sent = self.turn;
         if lane.is_empty() {
             self.lanes.remove(&fingerprint);
+        }
+        if self.lanes.is_empty() {
+            self.sent.clear();
+        } else {
+            self.sent.insert(namespace, self.turn);
         }
         Some(Dispatch { key, called: true })
     }
@@ -315,3 +341,6 @@ fn leave_lane<K: Ord + Clone>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! The command line. Each flag is also an environment variable, `DTO_<FLAG>`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+use crate::telemetry::LogFormat;
+
+/// Keeps a live Microsoft Defender API token per customer tenant in a Kubernetes Secret.
+#[derive(Debug, Parser)]
+#[command(name = "defender-tenant-operator", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator.
+    Run(Box<Run>),
+    /// Print the CustomResourceDefinitions.
+    Crds,
+    /// Print the version.
+    Version,
+}
+
+/// Settings of the operator.
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// Kubeconfig to use; by default KUBECONFIG, ~/.kube/config, or the pod's service account.
+    #[arg(long, env = "DTO_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Where health and metrics are served; port 0 takes any free one and names it in the first log line.
+    #[arg(long, env = "DTO_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// How log lines look.
+    #[arg(long, env = "DTO_LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+
+    /// Least severe lines that are logged: error, warn, info, debug, trace, or directives (info,kube=debug).
+    #[arg(long, env = "DTO_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    pub log_level: String,
+
+    /// How many tenants are served at once.
+    #[arg(long, env = "DTO_CONCURRENCY", default_value = "32", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+
+    /// Namespaces to watch, comma-separated; all by default. With this, Roles in those namespaces are enough.
+    #[arg(long, env = "DTO_WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE,…", value_parser = namespace)]
+    pub watch_namespaces: Vec<String>,
+
+    /// The operator's own namespace, where secretRef is refused; by default the pod's (POD_NAMESPACE).
+    #[arg(long, env = "DTO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
+    pub operator_namespace: Option<String>,
+
+    /// Label and annotation keys that spec.target may set on the Secret, comma-separated; none by default.
+    #[arg(long, env = "DTO_TARGET_METADATA_ALLOW", value_delimiter = ',', value_name = "KEY,…", value_parser = metadata_key)]
+    pub target_metadata_allow: Vec<String>,
+
+    /// Seconds that a token is renewed earlier than minRemainingSeconds asks, to pay for the mint itself.
+    #[arg(long, env = "DTO_REFRESH_MARGIN", default_value = "120", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub refresh_margin: u32,
+
+    /// Token requests a second that one credential may make.
+    #[arg(long, env = "DTO_ENTRA_RATE", default_value = "500", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub entra_rate: u32,
+
+    /// CONNECT proxy for Microsoft's hosts (never for the API server); by default HTTPS_PROXY, with NO_PROXY.
+    #[arg(long, env = "DTO_HTTPS_PROXY", value_name = "URL", hide_env_values = true, value_parser = secret)]
+    pub https_proxy: Option<SecretString>,
+
+    /// PEM file with certificate authorities to trust for Microsoft's hosts, beside the system's.
+    #[arg(long, env = "DTO_CA_BUNDLE", value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
+
+    /// User-Agent of probes; Microsoft asks partners for MdePartner-{Company}-{Product}/{Version}.
+    #[arg(long, env = "DTO_USER_AGENT", default_value = concat!("MdePartner-Unnamed-DefenderTenantOperator/", env!("CARGO_PKG_VERSION")), value_name = "TEXT")]
+    pub user_agent: String,
+
+    /// Whether metrics have series for each tenant.
+    #[arg(long, env = "DTO_TENANT_METRICS", default_value = "true", value_name = "true|false", action = clap::ArgAction::Set)]
+    pub tenant_metrics: bool,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap's signature")]
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(SecretString::from(text))
+}
+
+fn namespace(text: &str) -> Result<String, &'static str> {
+    let ok = !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-');
+    if ok { Ok(text.to_owned()) } else { Err("a namespace has lower-case letters, digits and '-', 63 at most") }
+}
+
+/// Groups that other controllers, or this one, give a meaning to.
+const RESERVED: [&str; 4] = ["kubernetes.io", "k8s.io", "defendertenant.io", "reloader.stakater.com"];
+
+fn metadata_key(text: &str) -> Result<String, &'static str> {
+    let (prefix, name) = text.rsplit_once('/').unwrap_or(("", text));
+    let alnum = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    let name_ok = name.len() <= 63
+        && alnum(name.chars().next())
+        && alnum(name.chars().last())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let prefix_ok = prefix.len() <= 253
+        && prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c));
+    if !name_ok || !prefix_ok {
+        return Err("a key is a name such as team, or example.com/team");
+    }
+    let reserved = RESERVED.iter().any(|group| prefix == *group || prefix.ends_with(&format!(".{group}")));
+    if reserved {
+        return Err("keys of kubernetes.io, k8s.io, defendertenant.io and reloader.stakater.com are reserved");
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from([&["defender-tenant-operator"], args].concat())
+    }
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_run_has_its_environment_variable() {
+        let cli = Cli::command();
+        let run = cli.get_subcommands().find(|c| c.get_name() == "run").unwrap();
+        for arg in run.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
+            let flag = arg.get_long().unwrap();
+            let env = arg.get_env().unwrap().to_str().unwrap();
+            assert_eq!(env, format!("DTO_{}", flag.to_uppercase().replace('-', "_")));
+        }
+    }
+
+    #[test]
+    fn bad_values_are_told_and_end_with_2() {
+        for args in [
+            &["run", "--concurrency", "0"][..],
+            &["run", "--listen", "nowhere"],
+            &["run", "--watch-namespaces", "A,b"],
+            &["run", "--target-metadata-allow", "kubernetes.io/x"],
+            &["run", "--target-metadata-allow", "team.defendertenant.io/x"],
+            &["run", "--log-format", "xml"],
+            &["run", "--no-such-flag"],
+        ] {
+            assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_password_is_not_shown() {
+        let cli = parse(&["run", "--https-proxy", "http://user:canary@proxy:3128"]).unwrap();
+        assert!(!format!("{cli:?}").contains("canary"));
+    }
+}

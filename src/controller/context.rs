@@ -1,0 +1,151 @@
+//! What every reconcile shares.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use super::events::Events;
+use super::kubeapi::KubeApi;
+use super::world::World;
+use crate::core::gate::Gate;
+use crate::core::gathered::Policy;
+use crate::core::queue::Queue;
+use crate::core::tenant::Key;
+use crate::defender::probe::Prober;
+use crate::entra::client::TokenClient;
+use crate::metrics::Metrics;
+
+/// Tells the time. A trait, so that a test can make two hours pass.
+pub trait Clock: Send + Sync + 'static {
+    /// Now, by the wall clock: tokens expire by it, also while the machine sleeps.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The state machines and the copies, changed under one lock that is never held across a request.
+pub struct State {
+    /// Copies of what the cluster has.
+    pub world: World,
+    /// Who is served next.
+    pub queue: Queue<Key>,
+    /// Who may ask Microsoft.
+    pub gate: Gate,
+}
+
+/// What every reconcile shares.
+pub struct Context {
+    state: Mutex<State>,
+    changed: Notify,
+    /// The API server.
+    pub kube: KubeApi,
+    /// Microsoft's token endpoint.
+    pub entra: TokenClient,
+    /// Microsoft's API.
+    pub prober: Prober,
+    /// Kubernetes Events.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Settings that decisions depend on.
+    pub policy: Policy,
+    /// The operator's own namespace: credentials there aren't anybody's.
+    pub operator_namespace: Option<String>,
+}
+
+/// What a [`Context`] is made of.
+pub struct Parts {
+    /// The API server.
+    pub kube: KubeApi,
+    /// Microsoft's token endpoint.
+    pub entra: TokenClient,
+    /// Microsoft's API.
+    pub prober: Prober,
+    /// Kubernetes Events.
+    pub events: Events,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Settings that decisions depend on.
+    pub policy: Policy,
+    /// The operator's own namespace.
+    pub operator_namespace: Option<String>,
+    /// `--entra-rate`
+    pub entra_rate: f64,
+}
+
+impl Context {
+    /// A context that knows nothing of the cluster yet.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let state = State { world: World::default(), queue: Queue::default(), gate: Gate::new(parts.entra_rate) };
+        Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            kube: parts.kube,
+            entra: parts.entra,
+            prober: parts.prober,
+            events: parts.events,
+            metrics: parts.metrics,
+            clock: parts.clock,
+            policy: parts.policy,
+            operator_namespace: parts.operator_namespace,
+        }
+    }
+
+    /// Now.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The state. A panic elsewhere doesn't make it unusable: every change is complete in itself.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something happened to these tenants.
+    pub fn wake(&self, keys: impl IntoIterator<Item = Key>) {
+        let mut any = false;
+        {
+            let mut state = self.state();
+            for key in keys {
+                state.wake(&key);
+                any = true;
+            }
+        }
+        if any {
+            self.changed.notify_one();
+        }
+    }
+
+    /// The queue may have something new.
+    pub fn notify(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until the queue may have something new.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+impl State {
+    /// Something happened to this tenant.
+    pub fn wake(&mut self, key: &Key) {
+        let expires_at = self.world.tenant(key).and_then(|tenant| tenant.status.token.as_ref()).map(|token| token.expires_at.0);
+        self.queue.wake(key, &key.namespace, expires_at);
+    }
+}

@@ -1,0 +1,147 @@
+//! Gathering: everything that a decision needs, copied out of the shared state; a live look only where no watch tells.
+
+use std::sync::Arc;
+
+use super::context::Context;
+use super::kubeapi::ApiError;
+use crate::api::LABEL_CREDENTIAL;
+use crate::core::breaker::Health;
+use crate::core::credential::{Credential, Fault};
+use crate::core::gathered::{CredentialView, Endpoints, Gathered, Memo, OldTarget, Session, TargetView};
+use crate::core::ids::TenantId;
+use crate::core::tenant::{Key, Tenant};
+use crate::defender::hosts;
+use crate::entra::clouds;
+
+/// What `secretRef` leads to, owned.
+#[derive(Debug, Clone)]
+pub enum CredentialFound {
+    /// Nothing.
+    NotFound,
+    /// A Secret without the label.
+    NotLabelled,
+    /// Not allowed from here.
+    Denied,
+    /// No credential in it.
+    Malformed(Fault),
+    /// A credential.
+    Found(Arc<Credential>),
+}
+
+/// One tenant's facts at one instant.
+pub struct Snapshot {
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    tenant_id: TenantId,
+    /// Where Microsoft is met.
+    pub endpoints: Endpoints,
+    credential: CredentialFound,
+    health: Health,
+    target: TargetView,
+    old_target: Option<OldTarget>,
+    memo: Memo,
+}
+
+impl Snapshot {
+    /// The facts together with what this reconcile has done.
+    #[must_use]
+    pub fn view<'a>(&'a self, session: &'a Session, ctx: &'a Context) -> Gathered<'a> {
+        Gathered {
+            tenant: &self.tenant,
+            tenant_id: self.tenant_id,
+            endpoints: self.endpoints,
+            credential: match &self.credential {
+                CredentialFound::NotFound => CredentialView::NotFound,
+                CredentialFound::NotLabelled => CredentialView::NotLabelled,
+                CredentialFound::Denied => CredentialView::Denied,
+                CredentialFound::Malformed(fault) => CredentialView::Malformed(*fault),
+                CredentialFound::Found(credential) => CredentialView::Found(credential),
+            },
+            health: self.health,
+            target: self.target.clone(),
+            old_target: self.old_target.clone(),
+            memo: &self.memo,
+            session,
+            policy: &ctx.policy,
+        }
+    }
+
+    /// The credential, if it can be used at all.
+    #[must_use]
+    pub fn credential(&self) -> Option<&Arc<Credential>> {
+        match &self.credential {
+            CredentialFound::Found(credential) => Some(credential),
+            _ => None,
+        }
+    }
+}
+
+/// Where Microsoft is met for a tenant. `None` only for a combination that the CRD rejects.
+#[must_use]
+pub fn endpoints(tenant: &Tenant) -> Option<Endpoints> {
+    let (cloud, region) = (tenant.spec.cloud, tenant.spec.region);
+    Some(Endpoints {
+        login: clouds::login_host(cloud),
+        audience: hosts::audience(cloud),
+        resource_id: hosts::RESOURCE_ID,
+        api_url: hosts::api_url(cloud, region)?,
+    })
+}
+
+/// Gathers. `stranger`: what a live look found under the target's name, which no watch tells.
+/// `None` if there is no such tenant, or none that the CRD's rules would have let in.
+pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> Option<Snapshot> {
+    let (tenant, known) = {
+        let state = ctx.state();
+        let tenant = state.world.tenant(key)?.clone();
+        let known = state.world.credential_of(&tenant).cloned();
+        (tenant, known)
+    };
+    let endpoints = endpoints(&tenant)?;
+    let tenant_id = tenant.spec.tenant_id.parse().ok()?;
+    let denied = ctx.operator_namespace.as_deref() == Some(&*key.namespace);
+    let credential = match known {
+        _ if denied => CredentialFound::Denied,
+        Some(entry) => match entry.parsed {
+            Ok(credential) => CredentialFound::Found(credential),
+            Err(fault) => CredentialFound::Malformed(fault),
+        },
+        None => look_for_credential(ctx, &tenant).await,
+    };
+    let now = ctx.now();
+    let mut state = ctx.state();
+    let health = match &credential {
+        CredentialFound::Found(credential) => {
+            let fingerprint = credential.fingerprint(endpoints.login);
+            let changed_at = state.world.credential_of(&tenant).and_then(|entry| entry.changed_at);
+            state.gate.learn(fingerprint, changed_at, now);
+            state.gate.health(fingerprint)
+        }
+        _ => Health::Fine,
+    };
+    let name = tenant.target_name();
+    let target = match state.world.target_view(&tenant, &name) {
+        TargetView::Absent => stranger.cloned().unwrap_or(TargetView::Absent),
+        known => known,
+    };
+    let old_target = state.world.other_targets(&tenant, &name).map(|(name, owned)| OldTarget { name, owned });
+    let memo = state.world.memo(&tenant.uid);
+    Some(Snapshot { tenant, tenant_id, endpoints, credential, health, target, old_target, memo })
+}
+
+/// No labelled Secret of that name is known: is there one without the label?
+async fn look_for_credential(ctx: &Context, tenant: &Tenant) -> CredentialFound {
+    let key = Key { namespace: tenant.key.namespace.clone(), name: tenant.spec.secret_ref.name.as_str().into() };
+    match ctx.kube.look(&key).await {
+        Ok(metadata) => {
+            let labels = metadata.labels.unwrap_or_default();
+            // Labelled a moment ago: the watch is about to tell.
+            if labels.get(LABEL_CREDENTIAL).is_some_and(|value| value == "true") {
+                CredentialFound::NotFound
+            } else {
+                CredentialFound::NotLabelled
+            }
+        }
+        Err(ApiError::NotFound | _) => CredentialFound::NotFound,
+    }
+}

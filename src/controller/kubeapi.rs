@@ -1,0 +1,305 @@
+//! The requests to the API server. Thin: each is one call, its outcome a small closed enum, its time bounded.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{Method, Request, StatusCode, header};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Client, Resource as _};
+use serde_json::{Value, json};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::objects::{SecretBody, SecretMeta, TenantObject};
+use crate::api::{DefenderTenantStatus, GROUP, KIND, VERSION};
+use crate::core::inspect::Metadata;
+use crate::core::target::{ALL_KEYS, Held, Rendered};
+use crate::core::tenant::{Key, Tenant};
+use crate::metrics::Metrics;
+
+/// One request. The API server's own limit for mutating requests is 34 s by default; healthy ones take milliseconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Asks for the answer's metadata alone: nobody needs a Secret's bytes back.
+const ACCEPT_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+
+/// Why a request didn't do what it should. No text of the API server is kept: it may quote what was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ApiError {
+    /// 404
+    #[error("not found")]
+    NotFound,
+    /// 409: it exists already, or has changed.
+    #[error("conflict")]
+    Conflict,
+    /// 422
+    #[error("invalid")]
+    Invalid,
+    /// 403
+    #[error("not permitted")]
+    Forbidden,
+    /// 403 with the cause NamespaceTerminating
+    #[error("the namespace is being deleted")]
+    NamespaceTerminating,
+    /// 400 and whatever else a retry won't mend.
+    #[error("refused with status {0}")]
+    Refused(u16),
+    /// No answer, 429 or 5xx.
+    #[error("the API server can't be reached")]
+    Unreachable,
+}
+
+impl ApiError {
+    fn from_kube(error: &kube::Error) -> Self {
+        let kube::Error::Api(status) = error else { return Self::Unreachable };
+        match status.code {
+            404 => Self::NotFound,
+            409 => Self::Conflict,
+            422 => Self::Invalid,
+            403 if is_terminating(status) => Self::NamespaceTerminating,
+            403 => Self::Forbidden,
+            401 | 408 | 429 | 500..=599 | 0 => Self::Unreachable,
+            code => Self::Refused(code),
+        }
+    }
+
+    /// Label of a metric.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Conflict => "conflict",
+            Self::Invalid => "invalid",
+            Self::Forbidden => "forbidden",
+            Self::NamespaceTerminating => "namespace_terminating",
+            Self::Refused(_) => "refused",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+fn is_terminating(status: &kube::core::Status) -> bool {
+    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
+}
+
+/// What a target Secret is to be.
+pub struct SecretDraft<'a> {
+    /// Namespace and name.
+    pub key: &'a Key,
+    /// Who controls it.
+    pub owner: &'a Tenant,
+    /// Labels and annotations beside the token's.
+    pub metadata: &'a Metadata,
+    /// The token's annotations; none for an emptied Secret.
+    pub held: Option<&'a Held>,
+    /// Keys.
+    pub keys: &'a Rendered,
+}
+
+/// The API server.
+#[derive(Clone)]
+pub struct KubeApi {
+    client: Client,
+    metrics: Metrics,
+    reachable: std::sync::Arc<AtomicBool>,
+}
+
+impl KubeApi {
+    /// On this client.
+    #[must_use]
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics, reachable: std::sync::Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// The client, for watches.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The last request got an answer.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.reachable.load(Ordering::Relaxed)
+    }
+
+    /// A watch told something of the API server.
+    pub fn set_reachable(&self, reachable: bool) {
+        self.reachable.store(reachable, Ordering::Relaxed);
+    }
+
+    async fn send(&self, what: &'static str, request: Request<Vec<u8>>) -> Result<Zeroizing<String>, ApiError> {
+        let timer = self.metrics.api_timer(what);
+        let result = tokio::time::timeout(REQUEST_TIMEOUT, self.client.request_text(request)).await;
+        let result = match result {
+            Err(_) => Err(ApiError::Unreachable),
+            Ok(Err(error)) => Err(ApiError::from_kube(&error)),
+            Ok(Ok(text)) => Ok(Zeroizing::new(text)),
+        };
+        self.set_reachable(result.as_ref().err() != Some(&ApiError::Unreachable));
+        timer.done(result.as_ref().map_or_else(|error| error.as_str(), |_| "ok"));
+        result
+    }
+
+    /// What stands under this name: its metadata.
+    pub async fn look(&self, key: &Key) -> Result<ObjectMeta, ApiError> {
+        let text = self.send("get_metadata", get(&secret_path(key), ACCEPT_METADATA)?).await?;
+        metadata_of(&text)
+    }
+
+    /// What stands under this name, its bytes too.
+    pub async fn read(&self, key: &Key) -> Result<SecretBody, ApiError> {
+        let text = self.send("get_secret", get(&secret_path(key), "application/json")?).await?;
+        serde_json::from_str(&text).map_err(|_| ApiError::Unreachable)
+    }
+
+    /// Creates a target; `Conflict` if there is one.
+    pub async fn create(&self, draft: &SecretDraft<'_>) -> Result<ObjectMeta, ApiError> {
+        let path = format!("/api/v1/namespaces/{}/secrets", draft.key.namespace);
+        let mut annotations = draft.metadata.annotations.clone();
+        annotations.extend(draft.held.iter().flat_map(|held| held.annotations()).map(|(k, v)| (k.to_owned(), v)));
+        let mut body = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": {
+                "name": draft.key.name,
+                "namespace": draft.key.namespace,
+                "labels": draft.metadata.labels,
+                "annotations": annotations,
+                "ownerReferences": [owner_reference(draft.owner)],
+            },
+            "data": encoded(draft.keys),
+        });
+        let bytes = take_bytes(&mut body);
+        let request = request(Method::POST, &path, "application/json", ACCEPT_METADATA, bytes)?;
+        metadata_of(&self.send("create_secret", request).await?)
+    }
+
+    /// Changes a target, exactly this one as it was seen: `Conflict` or `Invalid` if it is another by now.
+    pub async fn patch(&self, draft: &SecretDraft<'_>, uid: &str, resource_version: &str) -> Result<ObjectMeta, ApiError> {
+        let mut annotations: BTreeMap<String, Value> =
+            draft.metadata.annotations.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+        for name in Held::NAMES {
+            annotations.insert(name.to_owned(), Value::Null);
+        }
+        annotations.extend(draft.held.iter().flat_map(|held| held.annotations()).map(|(k, v)| (k.to_owned(), json!(v))));
+        let mut labels: BTreeMap<String, Value> =
+            draft.metadata.labels.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+        for name in &draft.metadata.unwanted {
+            annotations.insert(name.clone(), Value::Null);
+            labels.insert(name.clone(), Value::Null);
+        }
+        let mut data = encoded(draft.keys);
+        for name in ALL_KEYS {
+            data.entry(name).or_insert(Value::Null);
+        }
+        let mut body = json!({
+            "metadata": {"uid": uid, "resourceVersion": resource_version, "labels": labels, "annotations": annotations},
+            "data": data,
+        });
+        let bytes = take_bytes(&mut body);
+        let request =
+            request(Method::PATCH, &secret_path(draft.key), "application/merge-patch+json", ACCEPT_METADATA, bytes)?;
+        metadata_of(&self.send("patch_secret", request).await?)
+    }
+
+    /// Deletes a target, exactly this one as it was seen.
+    pub async fn delete(&self, key: &Key, uid: &str, resource_version: &str) -> Result<(), ApiError> {
+        let body = json!({
+            "apiVersion": "v1", "kind": "DeleteOptions",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+        });
+        let request = request(
+            Method::DELETE,
+            &secret_path(key),
+            "application/json",
+            ACCEPT_METADATA,
+            body.to_string().into_bytes(),
+        )?;
+        self.send("delete_secret", request).await.map(drop)
+    }
+
+    /// Writes a status over exactly the object that was read. Returns the new resourceVersion.
+    pub async fn write_status(&self, tenant: &Tenant, status: &DefenderTenantStatus) -> Result<String, ApiError> {
+        let path = format!("{}/status", tenant_path(&tenant.key));
+        let body = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND,
+            "metadata": {
+                "name": tenant.key.name, "namespace": tenant.key.namespace,
+                "uid": tenant.uid, "resourceVersion": tenant.resource_version,
+            },
+            "status": status,
+        });
+        let bytes = body.to_string().into_bytes();
+        let request = request(Method::PUT, &path, "application/json", ACCEPT_METADATA, bytes)?;
+        let metadata = metadata_of(&self.send("put_status", request).await?)?;
+        metadata.resource_version.ok_or(ApiError::Unreachable)
+    }
+
+    /// The tenant as the API server has it.
+    pub async fn tenant(&self, key: &Key) -> Result<TenantObject, ApiError> {
+        let text = self.send("get_tenant", get(&tenant_path(key), "application/json")?).await?;
+        serde_json::from_str(&text).map_err(|_| ApiError::Unreachable)
+    }
+}
+
+fn secret_path(key: &Key) -> String {
+    format!("{}/{}", SecretMeta::url_path(&(), Some(&key.namespace)), key.name)
+}
+
+fn tenant_path(key: &Key) -> String {
+    format!("{}/{}", TenantObject::url_path(&(), Some(&key.namespace)), key.name)
+}
+
+fn owner_reference(owner: &Tenant) -> Value {
+    json!({
+        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND,
+        "name": owner.key.name, "uid": owner.uid, "controller": true, "blockOwnerDeletion": false,
+    })
+}
+
+fn encoded(keys: &Rendered) -> serde_json::Map<String, Value> {
+    keys.iter().map(|(name, value)| ((*name).to_owned(), json!(STANDARD.encode(value.as_bytes())))).collect()
+}
+
+/// The document's text; its copies of the bytes are wiped.
+fn take_bytes(body: &mut Value) -> Vec<u8> {
+    let bytes = body.to_string().into_bytes();
+    if let Some(data) = body.get_mut("data").and_then(Value::as_object_mut) {
+        for value in data.values_mut() {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
+    }
+    bytes
+}
+
+fn get(path: &str, accept: &'static str) -> Result<Request<Vec<u8>>, ApiError> {
+    request(Method::GET, path, "application/json", accept, Vec::new())
+}
+
+fn request(
+    method: Method,
+    path: &str,
+    content_type: &'static str,
+    accept: &'static str,
+    body: Vec<u8>,
+) -> Result<Request<Vec<u8>>, ApiError> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::CONTENT_TYPE, content_type)
+        .header(header::ACCEPT, accept)
+        .body(body)
+        .map_err(|_| ApiError::Refused(StatusCode::BAD_REQUEST.as_u16()))
+}
+
+fn metadata_of(text: &str) -> Result<ObjectMeta, ApiError> {
+    let object: SecretMeta = serde_json::from_str(text).map_err(|_| ApiError::Unreachable)?;
+    Ok(object.metadata)
+}

@@ -1,0 +1,235 @@
+//! The mint and the probe: the only steps that talk to Microsoft.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::context::Context;
+use super::execute::{Executor, Hands};
+use super::kubeapi::ApiError;
+use crate::core::breaker::{Effect, Outcome};
+use crate::core::claims::{self, Claims, Mismatch};
+use crate::core::errors::{Failure, Scope, Verdict};
+use crate::core::gate::{Admission, MintKey, Report};
+use crate::core::gathered::{Minted, ProbeResult};
+use crate::core::inspect::token_facts;
+use crate::core::plan::MintWhy;
+use crate::core::token_response::clock_skew;
+use crate::defender::probe::check_for;
+use crate::entra::client::{ClientSecret, Minted as Answer, TokenRequest};
+
+/// A mint that the gate counts as begun. Dropped without a report (a panic, a time-out), it says so.
+struct Begun<'a> {
+    ctx: &'a Context,
+    key: MintKey,
+    uid: &'a str,
+    alone: bool,
+    reported: bool,
+}
+
+impl Begun<'_> {
+    fn report(&mut self, outcome: Outcome<'_>, retry_after: Option<std::time::Duration>) -> Report {
+        self.reported = true;
+        let now = self.ctx.now();
+        self.ctx.state().gate.report(self.key, self.uid, outcome, retry_after, self.alone, now)
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if !self.reported {
+            self.report(Outcome::Abandoned, None);
+        }
+        self.ctx.notify();
+    }
+}
+
+impl Executor<'_> {
+    /// Asks Microsoft for a token, if the gate lets it.
+    pub(super) async fn mint(&self, why: MintWhy, hands: &mut Hands) {
+        let (ctx, snapshot) = (self.ctx, self.snapshot);
+        let tenant = &snapshot.tenant;
+        let Some(credential) = snapshot.credential().cloned() else { return };
+        let (tenant_id, expected) = {
+            let g = snapshot.view(&hands.session, ctx);
+            let Some(expected) = g.expected() else { return };
+            (g.tenant_id, expected)
+        };
+        let fingerprint = credential.fingerprint(snapshot.endpoints.login);
+        let key = MintKey { fingerprint, tenant: tenant_id, audience: snapshot.endpoints.audience };
+        // A token that can't be written would be minted again: see first whether the API server is back.
+        if !ctx.kube.is_reachable() && ctx.kube.look(&self.target_key()).await == Err(ApiError::Unreachable) {
+            hands.session.failed_write = Some(crate::core::gathered::WriteFailure::Unreachable);
+            ctx.state().world.remember(&tenant.key, &tenant.uid, |memo| memo.api_failures = memo.api_failures.saturating_add(1));
+            return;
+        }
+        let alone = {
+            let mut state = ctx.state();
+            let lane_is_empty = state.queue.lane_is_empty(fingerprint);
+            match state.gate.admit(key, &tenant.uid, self.called, lane_is_empty, ctx.now()) {
+                Admission::Go => state.world.fingerprint_users(fingerprint, snapshot.endpoints.login).len() <= 1,
+                Admission::Wait(at) => {
+                    hands.session.not_admitted = Some(Some(at));
+                    return;
+                }
+                Admission::Park => {
+                    hands.session.not_admitted = Some(None);
+                    return;
+                }
+            }
+        };
+        let mut begun = Begun { ctx, key, uid: &tenant.uid, alone, reported: false };
+        if why == MintWhy::Forced {
+            hands.session.served_request.clone_from(&tenant.refresh_request);
+        }
+        let request = TokenRequest {
+            login: snapshot.endpoints.login,
+            tenant: tenant_id,
+            application: credential.client_id,
+            audience: snapshot.endpoints.audience,
+            credential: ClientSecret::new(credential.secret().clone()),
+        };
+        let timer = ctx.metrics.token_timer();
+        let answer = ctx.entra.mint(&request).await;
+        timer.observe();
+        let trail = Trail { ns: &tenant.key.namespace, name: &tenant.key.name, tenant: tenant_id.to_string(), client: credential.client_id.to_string(), why };
+        hands.why = Some(why);
+        hands.fingerprint = fingerprint.to_string();
+        match answer {
+            Ok(answer) => {
+                let report = begun.report(Outcome::Token, None);
+                drop(begun);
+                self.announce(report, fingerprint);
+                self.take_in(answer, expected, &trail, hands);
+            }
+            Err(failure) => {
+                let report = begun.report(Outcome::Failed(&failure.verdict), failure.retry_after);
+                drop(begun);
+                self.announce(report, fingerprint);
+                let scope = report.scope.unwrap_or(failure.verdict.scope);
+                ctx.metrics.mint(&failure_label(&failure.verdict), scope.as_str());
+                trail.failed(&failure);
+                hands.session.minted = Some(Minted::Failed { failure, scope, progress: report.progress });
+            }
+        }
+    }
+
+    /// Everybody who has the credential must say so in its status, once.
+    fn announce(&self, report: Report, fingerprint: crate::core::credential::Fingerprint) {
+        if report.effect == Effect::None {
+            return;
+        }
+        let users = {
+            let state = self.ctx.state();
+            state.world.fingerprint_users(fingerprint, self.snapshot.endpoints.login)
+        };
+        match report.effect {
+            Effect::Opened => tracing::warn!(%fingerprint, tenants = users.len(), "the credential is refused: one request a step until it is mended"),
+            _ => tracing::info!(%fingerprint, tenants = users.len(), "the credential is accepted again"),
+        }
+        self.ctx.wake(users);
+    }
+
+    /// Checks a token before anybody may publish it.
+    fn take_in(&self, answer: Answer, expected: claims::Expected, trail: &Trail<'_>, hands: &mut Hands) {
+        let Answer { answer, correlation_id, received_at } = answer;
+        let skew = clock_skew(answer.server_date, received_at);
+        let checked = Claims::decode(answer.token.expose())
+            .and_then(|claims| claims::check(&claims, &expected, answer.expires_in, received_at));
+        match checked {
+            Ok(checked) => {
+                self.ctx.metrics.mint("ok", "None");
+                trail.minted(&checked, correlation_id);
+                let refresh_in = answer.refresh_in.and_then(|d| SignedDuration::try_from(d).ok());
+                let g = self.snapshot.view(&hands.session, self.ctx);
+                let token = token_facts(&g, received_at, checked.expires_at, refresh_in, checked.roles);
+                hands.token = Some(answer.token);
+                hands.session.minted = Some(Minted::Token { token, skew });
+            }
+            Err(mismatch) => {
+                self.ctx.metrics.mint("mismatch", "Tenant");
+                trail.wrong(mismatch, correlation_id);
+                let detail = mismatch_text(mismatch);
+                hands.session.minted = Some(Minted::Wrong { reason: mismatch.reason(skew), detail });
+            }
+        }
+    }
+
+    /// Tries the token with one call.
+    pub(super) async fn probe(&self, hands: &mut Hands) -> Result<(), ApiError> {
+        let now = self.ctx.now();
+        let roles: Vec<String> =
+            self.snapshot.view(&hands.session, self.ctx).live_roles(now).unwrap_or_default().to_vec();
+        let (Some(check), Some(token)) = (check_for(&roles), self.token_at_hand(hands).await?) else {
+            hands.session.probed = Some(ProbeResult::Works);
+            return Ok(());
+        };
+        let result = self.ctx.prober.probe(self.snapshot.endpoints.api_url, check, &token).await;
+        hands.token = Some(token);
+        hands.session.probed = Some(match result {
+            Ok(()) => ProbeResult::Works,
+            Err(failure) if failure.verdict.scope == Scope::Tenant => {
+                ProbeResult::Fails { reason: failure.verdict.reason, detail: failure.verdict.detail }
+            }
+            Err(_) => ProbeResult::Unknown,
+        });
+        let outcome = match hands.session.probed {
+            Some(ProbeResult::Works) => "ok",
+            Some(ProbeResult::Fails { .. }) => "fails",
+            _ => "unknown",
+        };
+        self.ctx.metrics.probe(outcome);
+        Ok(())
+    }
+}
+
+fn failure_label(verdict: &Verdict) -> &'static str {
+    verdict.reason.as_str()
+}
+
+const fn mismatch_text(mismatch: Mismatch) -> &'static str {
+    match mismatch {
+        Mismatch::Undecodable => "it can't be decoded",
+        Mismatch::Tenant => "its tenant (tid) is another",
+        Mismatch::Audience => "its audience (aud) is another",
+        Mismatch::Application => "its application (appid) is another",
+        Mismatch::Issuer => "its issuer (iss) doesn't name the tenant",
+        Mismatch::Delegated => "it is a delegated one (scp)",
+        Mismatch::Expired => "it has expired already (exp)",
+        Mismatch::TooLong => "it expires too late (exp)",
+        Mismatch::ExpiryDisagrees => "exp and expires_in disagree",
+    }
+}
+
+/// One line a mint, for an audit: who got a token for whom, under which names Microsoft knows it.
+struct Trail<'a> {
+    ns: &'a str,
+    name: &'a str,
+    tenant: String,
+    client: String,
+    why: MintWhy,
+}
+
+impl Trail<'_> {
+    fn minted(&self, checked: &claims::Checked, correlation_id: uuid::Uuid) {
+        let expires_at: Timestamp = checked.expires_at;
+        tracing::info!(
+            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, why = self.why.as_str(),
+            uti = checked.uti.as_deref().unwrap_or_default(), %correlation_id, %expires_at, outcome = "ok", "mint"
+        );
+    }
+
+    fn wrong(&self, mismatch: Mismatch, correlation_id: uuid::Uuid) {
+        tracing::warn!(
+            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, why = self.why.as_str(),
+            %correlation_id, outcome = "TokenMismatch", detail = mismatch_text(mismatch), "mint"
+        );
+    }
+
+    fn failed(&self, failure: &Failure) {
+        let verdict = &failure.verdict;
+        tracing::info!(
+            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, why = self.why.as_str(),
+            correlation_id = failure.correlation_id.map(|id| id.to_string()).unwrap_or_default(),
+            code = verdict.code.unwrap_or_default(), scope = verdict.scope.as_str(), outcome = verdict.reason.as_str(), "mint"
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! The controller: gather, plan, do, one status write.
+
+pub mod context;
+mod dispatch;
+mod events;
+mod execute;
+mod gather;
+mod kubeapi;
+mod mint;
+mod objects;
+pub mod preflight;
+mod reconcile;
+mod watch;
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+pub use events::Events;
+pub use kubeapi::KubeApi;
+use tokio::sync::watch::Receiver;
+
+use crate::core::errors::Scope;
+use crate::core::reason::Reason;
+use context::Context;
+use watch::Told;
+
+/// Why the controller ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// A permission was taken away.
+    #[error(transparent)]
+    Permission(#[from] preflight::PreflightError),
+    /// A watch ended, which none does by itself.
+    #[error("a watch has ended")]
+    WatchEnded,
+}
+
+/// Runs until `stop`, or until it can't go on.
+pub async fn run(
+    ctx: Arc<Context>,
+    namespaces: Vec<String>,
+    concurrency: usize,
+    ready: Arc<AtomicBool>,
+    mut stop: Receiver<bool>,
+) -> Result<(), ControllerError> {
+    let (mut to_come, mut told) = watch::start(&ctx, &namespaces);
+    while to_come > 0 {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            message = told.recv() => match message {
+                Some(Told::Listed) => to_come -= 1,
+                Some(Told::Forbidden) => preflight::permissions(ctx.kube.client(), &namespaces).await?,
+                None => return Err(ControllerError::WatchEnded),
+            }
+        }
+    }
+    resume_breakers(&ctx);
+    ready.store(true, Ordering::Release);
+    let (tenants, credentials) = {
+        let state = ctx.state();
+        (state.world.tenants().count(), state.world.credentials_len())
+    };
+    tracing::info!(tenants, credentials, "watching");
+    let dispatcher = dispatch::run(ctx.clone(), concurrency, stop);
+    tokio::pin!(dispatcher);
+    loop {
+        tokio::select! {
+            () = &mut dispatcher => return Ok(()),
+            message = told.recv() => match message {
+                Some(Told::Listed) => {}
+                Some(Told::Forbidden) => preflight::permissions(ctx.kube.client(), &namespaces).await?,
+                None => return Err(ControllerError::WatchEnded),
+            }
+        }
+    }
+}
+
+/// A breaker that was open when the last process ended is open still: the tenants that probed say how far it was.
+fn resume_breakers(ctx: &Context) {
+    let now = ctx.now();
+    let mut state = ctx.state();
+    let state = &mut *state;
+    for tenant in state.world.tenants() {
+        let (Some(attempt), Some(error)) = (&tenant.status.attempt, &tenant.status.last_error) else { continue };
+        let Some(reason) = Reason::parse(&error.reason).filter(|_| error.scope == Scope::Credential.as_str()) else {
+            continue;
+        };
+        let Some(endpoints) = gather::endpoints(tenant) else { continue };
+        let credential = state.world.credential_of(tenant).and_then(|entry| entry.parsed.as_ref().ok());
+        let Some(fingerprint) = credential.map(|credential| credential.fingerprint(endpoints.login)) else { continue };
+        let next = attempt.next_at.as_ref().map_or(now, |at| at.0);
+        if fingerprint.to_string() == attempt.fingerprint {
+            state.gate.learn(fingerprint, None, now);
+            state.gate.resume(fingerprint, usize::try_from(attempt.count).unwrap_or(1), next, reason);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What must be there before the operator starts, and how to say what isn't.
+
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use crate::api::{GROUP, PLURAL, VERSION};
+
+/// Why the operator can't start. Each text says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PreflightError {
+    /// No such API group.
+    #[error("the cluster has no DefenderTenant resource: install its CRD first (kubectl apply -f crds/)")]
+    NoCrd,
+    /// The group is there, our version isn't.
+    #[error("the cluster's DefenderTenant CRD doesn't serve {GROUP}/{VERSION} (it serves {served}): install this operator's CRD, or the operator that belongs to that one")]
+    NoVersion {
+        /// What it serves.
+        served: String,
+    },
+    /// A permission is missing.
+    #[error("the operator lacks permissions: {}", missing.join("; "))]
+    Denied {
+        /// Each: verb, resource, namespace.
+        missing: Vec<String>,
+    },
+    /// No answer.
+    #[error("the API server doesn't answer: {0}")]
+    Unreachable(String),
+}
+
+/// One permission.
+struct Need {
+    verb: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    subresource: Option<&'static str>,
+}
+
+const fn need(verb: &'static str, group: &'static str, resource: &'static str, subresource: Option<&'static str>) -> Need {
+    Need { verb, group, resource, subresource }
+}
+
+/// What the operator does, in each namespace that it serves. Events are left out: it works without.
+const NEEDS: [Need; 10] = [
+    need("get", GROUP, PLURAL, None),
+    need("list", GROUP, PLURAL, None),
+    need("watch", GROUP, PLURAL, None),
+    need("update", GROUP, PLURAL, Some("status")),
+    need("get", "", "secrets", None),
+    need("list", "", "secrets", None),
+    need("watch", "", "secrets", None),
+    need("create", "", "secrets", None),
+    need("patch", "", "secrets", None),
+    need("delete", "", "secrets", None),
+];
+
+/// Checks the CRD and the permissions.
+pub async fn check(client: &Client, namespaces: &[String]) -> Result<(), PreflightError> {
+    versions(client).await?;
+    permissions(client, namespaces).await
+}
+
+async fn versions(client: &Client) -> Result<(), PreflightError> {
+    let groups = client.list_api_groups().await.map_err(|error| unreachable(&error))?;
+    let Some(group) = groups.groups.iter().find(|group| group.name == GROUP) else {
+        return Err(PreflightError::NoCrd);
+    };
+    let served: Vec<&str> = group.versions.iter().map(|version| version.version.as_str()).collect();
+    if !served.contains(&VERSION) {
+        return Err(PreflightError::NoVersion { served: served.join(", ") });
+    }
+    let resources = client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await.map_err(|error| unreachable(&error))?;
+    if resources.resources.iter().any(|resource| resource.name == PLURAL) {
+        Ok(())
+    } else {
+        Err(PreflightError::NoCrd)
+    }
+}
+
+/// Checks the permissions, all of them, so that one round of mending is enough.
+pub async fn permissions(client: &Client, namespaces: &[String]) -> Result<(), PreflightError> {
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let scopes: Vec<Option<&str>> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(|ns| Some(ns.as_str())).collect() };
+    let mut missing = Vec::new();
+    for namespace in scopes {
+        for need in &NEEDS {
+            let review = SelfSubjectAccessReview {
+                spec: SelfSubjectAccessReviewSpec {
+                    resource_attributes: Some(ResourceAttributes {
+                        verb: Some(need.verb.to_owned()),
+                        group: Some(need.group.to_owned()),
+                        resource: Some(need.resource.to_owned()),
+                        subresource: need.subresource.map(str::to_owned),
+                        namespace: namespace.map(str::to_owned),
+                        ..ResourceAttributes::default()
+                    }),
+                    ..SelfSubjectAccessReviewSpec::default()
+                },
+                ..SelfSubjectAccessReview::default()
+            };
+            let answer = api.create(&PostParams::default(), &review).await.map_err(|error| unreachable(&error))?;
+            if !answer.status.is_some_and(|status| status.allowed) {
+                missing.push(describe(need, namespace));
+            }
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(PreflightError::Denied { missing }) }
+}
+
+fn describe(need: &Need, namespace: Option<&str>) -> String {
+    let group = if need.group.is_empty() { String::new() } else { format!(".{}", need.group) };
+    let sub = need.subresource.map(|sub| format!("/{sub}")).unwrap_or_default();
+    let place = namespace.map_or_else(|| "in all namespaces".to_owned(), |ns| format!("in namespace {ns}"));
+    format!("{} {}{group}{sub} {place}", need.verb, need.resource)
+}
+
+fn unreachable(error: &kube::Error) -> PreflightError {
+    // Neither discovery nor access reviews carry anything secret.
+    let text = match error {
+        kube::Error::Api(status) => format!("status {} {}", status.code, status.reason),
+        other => other.to_string(),
+    };
+    PreflightError::Unreachable(text)
+}

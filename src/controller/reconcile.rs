@@ -1,0 +1,165 @@
+//! One tenant's turn: gather, plan, do, until there is nothing to do; then one status write.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::context::Context;
+use super::execute::{Executor, Hands};
+use super::gather::{Snapshot, gather};
+use super::kubeapi::ApiError;
+use crate::api::DefenderTenantStatus;
+use crate::core::breaker::Health;
+use crate::core::conditions::{self, compose};
+use crate::core::notices::notices;
+use crate::core::plan::{Step, plan};
+use crate::core::queue::Finish;
+use crate::core::schedule::saturating_add;
+use crate::core::tenant::Key;
+use crate::entra::consent;
+
+/// More steps than any way through the plan has; a loop would be a bug, and must not burn.
+const STEPS_MAX: usize = 16;
+/// A status that lost against another writer is composed anew so often.
+const STATUS_TRIES: usize = 4;
+/// When a turn that came to no end is tried again.
+const TROUBLED: SignedDuration = SignedDuration::from_secs(30);
+
+/// Serves one tenant.
+pub async fn reconcile(ctx: &Context, key: &Key, called: bool) -> Finish {
+    let mut hands = Hands::default();
+    for _ in 0..STEPS_MAX {
+        let Some(snapshot) = gather(ctx, key, hands.found.as_ref()).await else {
+            let exists = ctx.state().world.tenant(key).is_some();
+            return Finish { gone: !exists, ..Finish::default() };
+        };
+        let now = ctx.now();
+        let step = plan(&snapshot.view(&hands.session, ctx), now).step;
+        if step == Step::Rest {
+            return conclude(ctx, key, snapshot, &hands).await;
+        }
+        tracing::debug!(tenant = %key, ?step, "step");
+        Executor { ctx, snapshot: &snapshot, called }.run(step, &mut hands).await;
+    }
+    tracing::error!(tenant = %key, "a reconcile came to no end; it is tried again");
+    ctx.metrics.endless.inc();
+    Finish { wake_at: Some(saturating_add(ctx.now(), TROUBLED)), ..Finish::default() }
+}
+
+/// Writes the status if it says anything new, and tells when to come back.
+async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hands) -> Finish {
+    let mut troubled = None;
+    if !snapshot.tenant.deleting && !waits_silently(&snapshot, hands, ctx) {
+        for _ in 0..STATUS_TRIES {
+            match write_status(ctx, &snapshot, hands).await {
+                Ok(()) => {
+                    troubled = None;
+                    break;
+                }
+                // Somebody was faster: see what it is now, and say it again.
+                Err(ApiError::Conflict) => {
+                    troubled = Some(TROUBLED);
+                    if let Ok(object) = ctx.kube.tenant(key).await
+                        && let Some(tenant) = object.into_tenant()
+                    {
+                        ctx.state().world.tenant_known(tenant);
+                    }
+                    match gather(ctx, key, hands.found.as_ref()).await {
+                        Some(again) if again.tenant.uid == snapshot.tenant.uid => snapshot = again,
+                        _ => return Finish { gone: ctx.state().world.tenant(key).is_none(), ..Finish::default() },
+                    }
+                }
+                Err(ApiError::NotFound) => {
+                    troubled = None;
+                    break;
+                }
+                Err(_) => {
+                    troubled = Some(TROUBLED);
+                    break;
+                }
+            }
+        }
+    }
+    finish(ctx, &snapshot, hands, troubled)
+}
+
+fn finish(ctx: &Context, snapshot: &Snapshot, hands: &Hands, troubled: Option<SignedDuration>) -> Finish {
+    let now = ctx.now();
+    let g = snapshot.view(&hands.session, ctx);
+    let planned = plan(&g, now).wake_at;
+    let retry = troubled.map(|wait| saturating_add(now, wait));
+    let lane = match hands.session.not_admitted {
+        Some(None) => g.fingerprint(),
+        _ => None,
+    };
+    Finish {
+        wake_at: [planned, retry].into_iter().flatten().min(),
+        lane,
+        expires_at: g.live(now).map(|held| held.expires_at),
+        gone: false,
+    }
+}
+
+/// A new tenant that only waits for its turn needs no status of its own: the default says "in progress".
+fn waits_silently(snapshot: &Snapshot, hands: &Hands, ctx: &Context) -> bool {
+    let g = snapshot.view(&hands.session, ctx);
+    hands.session.not_admitted == Some(None)
+        && g.health == Health::Fine
+        && hands.session.failed_write.is_none()
+        && g.tenant.status.observed_generation.is_none_or(|seen| seen < 0)
+}
+
+async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands) -> Result<(), ApiError> {
+    let now = ctx.now();
+    let tenant = &snapshot.tenant;
+    let g = snapshot.view(&hands.session, ctx);
+    let consent_url = || {
+        let credential = snapshot.credential()?;
+        let endpoints = &snapshot.endpoints;
+        let redirect = credential.redirect_uri.as_deref();
+        Some(consent::url(endpoints.login, g.tenant_id, credential.client_id, endpoints.audience, redirect))
+    };
+    let status = compose(&g, consent_url, now);
+    let unwritten = ctx.state().world.is_status_unwritten(&tenant.key);
+    if status == *tenant.status && !unwritten {
+        return Ok(());
+    }
+    match ctx.kube.write_status(tenant, &status).await {
+        Ok(resource_version) => {
+            let before = tenant.status.clone();
+            ctx.state().world.status_written(&tenant.key, &tenant.uid, resource_version, status.clone());
+            let said = notices(&g, now);
+            tell(ctx, snapshot, &before, &status, said, now).await;
+            Ok(())
+        }
+        Err(error) => {
+            if !matches!(error, ApiError::Conflict | ApiError::NotFound) {
+                tracing::warn!(tenant = %tenant.key, %error, "the status couldn't be written; it is tried again");
+                ctx.state().world.status_unwritten(&tenant.key, &tenant.uid, status);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// A log line and an Event a transition.
+async fn tell(
+    ctx: &Context,
+    snapshot: &Snapshot,
+    before: &DefenderTenantStatus,
+    after: &DefenderTenantStatus,
+    notices: Vec<conditions::Notice>,
+    _now: Timestamp,
+) {
+    let tenant = &snapshot.tenant;
+    let was = conditions::ready_of(before).map(|(status, reason, _)| (status, reason));
+    let is = conditions::ready_of(after).map(|(status, reason, _)| (status, reason));
+    if let Some((ready, reason)) = is.filter(|_| is != was) {
+        tracing::info!(
+            namespace = &*tenant.key.namespace, name = &*tenant.key.name, ready, reason,
+            was = was.map(|(_, reason)| reason).unwrap_or_default(), "transition"
+        );
+    }
+    let transition = conditions::transition(before, after);
+    for notice in transition.into_iter().chain(notices) {
+        ctx.events.publish(tenant, &notice).await;
+    }
+}

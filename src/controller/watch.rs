@@ -1,0 +1,203 @@
+//! The watches: they keep the copies up to date and wake the tenants concerned.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::WatchStreamExt as _;
+use kube::{Api, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use super::context::Context;
+use super::objects::{SecretBody, SecretMeta, TenantObject, key};
+use crate::api::{LABEL_BUCKET, LABEL_CREDENTIAL};
+use crate::core::tenant::Key;
+
+/// What a watch tells about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Its first list is complete.
+    Listed,
+    /// The API server denies it.
+    Forbidden,
+}
+
+/// The objects of one kind that a watch brings.
+trait Kind: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static {
+    /// For logs.
+    const NAME: &'static str;
+    /// Which of them.
+    fn config() -> watcher::Config;
+    /// One was there, or is new or changed. `live`: it isn't part of the first list.
+    fn applied(self, ctx: &Context, live: bool);
+    /// One is gone.
+    fn deleted(self, ctx: &Context);
+    /// A list is complete.
+    fn listed(ctx: &Context, keys: &HashSet<Key>, within: &dyn Fn(&Key) -> bool);
+}
+
+impl Kind for TenantObject {
+    const NAME: &'static str = "DefenderTenant";
+
+    fn config() -> watcher::Config {
+        watcher::Config::default()
+    }
+
+    fn applied(self, ctx: &Context, _live: bool) {
+        let told = ctx.state().world.tenant_applied(self);
+        match told {
+            Ok(key) => ctx.wake(key),
+            Err(key) => {
+                tracing::error!(tenant = %key, "a DefenderTenant can't be decoded: its spec isn't of this version's shape; the others go on");
+            }
+        }
+    }
+
+    fn deleted(self, ctx: &Context) {
+        let key = self.key();
+        ctx.state().world.tenant_deleted(&key);
+        ctx.wake([key]);
+    }
+
+    fn listed(ctx: &Context, keys: &HashSet<Key>, within: &dyn Fn(&Key) -> bool) {
+        let gone = ctx.state().world.tenants_listed(keys, within);
+        ctx.wake(gone);
+    }
+}
+
+impl Kind for SecretMeta {
+    const NAME: &'static str = "target Secret";
+
+    fn config() -> watcher::Config {
+        watcher::Config::default().labels(LABEL_BUCKET)
+    }
+
+    fn applied(self, ctx: &Context, _live: bool) {
+        let concerned = ctx.state().world.target_applied(&self);
+        ctx.wake(concerned);
+    }
+
+    fn deleted(self, ctx: &Context) {
+        let concerned = ctx.state().world.target_deleted(&self);
+        ctx.wake(concerned);
+    }
+
+    fn listed(ctx: &Context, keys: &HashSet<Key>, within: &dyn Fn(&Key) -> bool) {
+        let now = ctx.now();
+        let concerned = ctx.state().world.targets_listed(keys, within, now);
+        ctx.wake(concerned);
+    }
+}
+
+impl Kind for SecretBody {
+    const NAME: &'static str = "credential Secret";
+
+    fn config() -> watcher::Config {
+        watcher::Config::default().labels(&format!("{LABEL_CREDENTIAL}=true"))
+    }
+
+    fn applied(self, ctx: &Context, live: bool) {
+        let now = ctx.now();
+        let concerned = ctx.state().world.credential_applied(&self, live, now);
+        forget_fingerprints(ctx);
+        ctx.wake(concerned);
+    }
+
+    fn deleted(self, ctx: &Context) {
+        let concerned = ctx.state().world.credential_deleted(&key(&self.metadata));
+        forget_fingerprints(ctx);
+        ctx.wake(concerned);
+    }
+
+    fn listed(ctx: &Context, keys: &HashSet<Key>, within: &dyn Fn(&Key) -> bool) {
+        let concerned = ctx.state().world.credentials_listed(keys, within);
+        forget_fingerprints(ctx);
+        ctx.wake(concerned);
+    }
+}
+
+/// A breaker lives as long as a credential has its fingerprint.
+fn forget_fingerprints(ctx: &Context) {
+    let logins: Vec<_> = crate::entra::clouds::all().map(|(_, login)| login).collect();
+    let mut state = ctx.state();
+    let known = state.world.fingerprints(&logins);
+    state.gate.retain(|fingerprint| known.contains(fingerprint));
+}
+
+/// Starts the three watches, in each namespace or in all. Each tells once when its first list is complete.
+pub fn start(ctx: &Arc<Context>, namespaces: &[String]) -> (usize, mpsc::Receiver<Told>) {
+    let (tell, told) = mpsc::channel(16);
+    let scopes: Vec<Option<String>> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
+    for scope in &scopes {
+        tokio::spawn(follow::<TenantObject>(ctx.clone(), scope.clone(), tell.clone()));
+        tokio::spawn(follow::<SecretMeta>(ctx.clone(), scope.clone(), tell.clone()));
+        tokio::spawn(follow::<SecretBody>(ctx.clone(), scope.clone(), tell.clone()));
+    }
+    (scopes.len() * 3, told)
+}
+
+async fn follow<K: Kind>(ctx: Arc<Context>, namespace: Option<String>, tell: mpsc::Sender<Told>) {
+    let client = ctx.kube.client().clone();
+    let api: Api<K> = match &namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let within = |key: &Key| namespace.as_deref().is_none_or(|namespace| *key.namespace == *namespace);
+    let mut events = watcher(api, K::config()).default_backoff().boxed();
+    let mut listed = HashSet::new();
+    let mut live = false;
+    loop {
+        match events.try_next().await {
+            Ok(Some(event)) => {
+                ctx.kube.set_reachable(true);
+                match event {
+                    Event::Init => listed.clear(),
+                    Event::InitApply(object) => {
+                        listed.insert(key(object.meta()));
+                        object.applied(&ctx, live);
+                    }
+                    Event::InitDone => {
+                        K::listed(&ctx, &listed, &within);
+                        listed = HashSet::new();
+                        if !live {
+                            live = true;
+                            let _ = tell.send(Told::Listed).await;
+                        }
+                    }
+                    Event::Apply(object) => object.applied(&ctx, true),
+                    Event::Delete(object) => object.deleted(&ctx),
+                }
+            }
+            Ok(None) => break,
+            Err(error) => failed::<K>(&ctx, &error, &tell).await,
+        }
+    }
+}
+
+async fn failed<K: Kind>(ctx: &Context, error: &watcher::Error, tell: &mpsc::Sender<Told>) {
+    ctx.metrics.watch_failures.inc();
+    // Texts of the API server and of decoders may quote an object: only the status code is shown.
+    let code = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+        watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    };
+    match code {
+        Some(403) => {
+            tracing::warn!(kind = K::NAME, "the API server denies the watch");
+            let _ = tell.send(Told::Forbidden).await;
+        }
+        // The watch is older than what the API server remembers: the list that follows mends it.
+        Some(410) => tracing::debug!(kind = K::NAME, "the watch is too old; listing anew"),
+        Some(code) => tracing::warn!(kind = K::NAME, code, "the watch failed; it is tried again"),
+        None => {
+            ctx.kube.set_reachable(false);
+            tracing::warn!(kind = K::NAME, "the watch broke; it is tried again");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `defender-tenant-operator run`: from flags to a running operator.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use reqwest::header::HeaderValue;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cli::Run;
+use crate::controller::context::{Context, Parts, SystemClock};
+use crate::controller::preflight::{self, PreflightError};
+use crate::controller::{self, ControllerError, Events, KubeApi};
+use crate::core::gathered::Policy;
+use crate::defender::probe::Prober;
+use crate::entra::client::TokenClient;
+use crate::entra::http::{self, HttpError, ProxyChoice};
+use crate::metrics::Metrics;
+use crate::{server, telemetry};
+
+/// An API server that doesn't answer the handshake within this is away.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the start is tried again while the API server is away.
+const START_RETRY: Duration = Duration::from_secs(2);
+/// How long it is tried.
+const START_PATIENCE: u32 = 30;
+
+/// Why the operator ended.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A flag's value.
+    #[error(transparent)]
+    Level(#[from] telemetry::BadLevel),
+    /// A flag's value.
+    #[error("--user-agent can't be a header's value: use printable ASCII")]
+    UserAgent,
+    /// Proxy or CA bundle.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The kubeconfig.
+    #[error("no way to reach a cluster: {0}")]
+    Kubeconfig(String),
+    /// The port.
+    #[error("--listen {address}: {error}")]
+    Listen {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The cluster isn't ready for us.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// It couldn't go on.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    /// Signals can't be heard.
+    #[error("signals can't be heard: {0}")]
+    Signal(std::io::Error),
+}
+
+impl RunError {
+    /// 2 for bad configuration, 1 for what happened later.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Level(_) | Self::UserAgent | Self::Http(_) | Self::Kubeconfig(_) | Self::Listen { .. } => 2,
+            Self::Preflight(_) | Self::Controller(_) | Self::Signal(_) => 1,
+        }
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(args: Run) -> Result<(), RunError> {
+    telemetry::install(args.log_format, &args.log_level)?;
+    let (stop_sender, stop) = watch::channel(false);
+    listen_for_signals(stop_sender)?;
+
+    let user_agent = HeaderValue::from_str(&args.user_agent).map_err(|_| RunError::UserAgent)?;
+    let settings = http::Settings {
+        proxy: ProxyChoice::new(args.https_proxy.clone(), |name| std::env::var(name).ok()),
+        ca_bundle: args.ca_bundle.clone(),
+        ..http::Settings::default()
+    };
+    let microsoft = http::build(&settings)?;
+    let client = kube_client(&args).await?;
+    let (listener, address) = server::bind(args.listen)
+        .await
+        .map_err(|error| RunError::Listen { address: args.listen, error })?;
+    tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "starting");
+
+    let metrics = Metrics::new();
+    let ready = Arc::new(AtomicBool::new(false));
+    let server = tokio::spawn(server::serve(listener, metrics.clone(), ready.clone(), stop.clone()));
+    if !preflight(&client, &args.watch_namespaces, stop.clone()).await? {
+        return Ok(());
+    }
+    let ctx = Arc::new(Context::new(Parts {
+        kube: KubeApi::new(client.clone(), metrics.clone()),
+        entra: TokenClient::new(microsoft.clone()),
+        prober: Prober::new(microsoft, user_agent),
+        events: Events::new(client, std::env::var("POD_NAME").ok()),
+        metrics: metrics.clone(),
+        clock: Arc::new(SystemClock),
+        policy: Policy {
+            refresh_margin: SignedDuration::from_secs(i64::from(args.refresh_margin)),
+            target_metadata_allow: args.target_metadata_allow.clone(),
+        },
+        operator_namespace: args.operator_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok()),
+        entra_rate: f64::from(args.entra_rate),
+    }));
+    metrics.observe(&ctx, args.tenant_metrics);
+    let concurrency = usize::from(args.concurrency);
+    let result = controller::run(ctx, args.watch_namespaces, concurrency, ready.clone(), stop).await;
+    ready.store(false, Ordering::Release);
+    server.abort();
+    tracing::info!("stopped");
+    Ok(result?)
+}
+
+/// The API server may still be starting: an answer that says no is final, no answer isn't.
+async fn preflight(client: &Client, namespaces: &[String], mut stop: watch::Receiver<bool>) -> Result<bool, RunError> {
+    let mut tries = 0;
+    loop {
+        match preflight::check(client, namespaces).await {
+            Ok(()) => return Ok(true),
+            Err(error @ PreflightError::Unreachable(_)) if tries < START_PATIENCE => {
+                tracing::warn!(%error, "waiting for the API server");
+                tries += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(false),
+            () = tokio::time::sleep(START_RETRY) => {}
+        }
+    }
+}
+
+async fn kube_client(args: &Run) -> Result<Client, RunError> {
+    let bad = |error: &dyn std::fmt::Display| RunError::Kubeconfig(error.to_string());
+    let mut config = match &args.kubeconfig {
+        Some(path) => {
+            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| bad(&error))?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|error| bad(&error))?
+        }
+        None => Config::infer().await.map_err(|error| bad(&error))?,
+    };
+    // HTTPS_PROXY is for Microsoft's hosts: the API server is reached directly.
+    config.proxy_url = None;
+    // Retries are the queue's business; each request has a time-out of its own.
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    Client::try_from(config).map_err(|error| bad(&error))
+}
+
+fn listen_for_signals(stop: watch::Sender<bool>) -> Result<(), RunError> {
+    let mut term = signal(SignalKind::terminate()).map_err(RunError::Signal)?;
+    let mut int = signal(SignalKind::interrupt()).map_err(RunError::Signal)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("stopping: what is under way ends first");
+        let _ = stop.send(true);
+        // The channel must outlive those who wait for it.
+        std::future::pending::<()>().await;
+    });
+    Ok(())
+}
