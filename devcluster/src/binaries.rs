@@ -95,7 +95,7 @@ async fn built(cache: &Cache, minor: Minor) -> Result<Binaries, Error> {
 
 fn announce(cache: &Cache, module: &Module, what: &str) {
     say(&format!(
-        "building {what} of Kubernetes {} from its Go modules, once, into {}. This takes up to 9 minutes on two cores; \
+        "building {what} of Kubernetes {} from its Go modules, once, into {}. This takes about 9 minutes on two cores; \
          KUBEBUILDER_ASSETS=<folder with etcd, kube-apiserver, kubectl, kube-controller-manager> saves it",
         module.version(),
         cache.root().display()

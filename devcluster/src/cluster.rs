@@ -224,14 +224,13 @@ impl DevCluster {
             .map_or(Ok(()), |mut component| component.kill())
     }
 
-    /// Starts the API server again, on the same port and data, and waits until it is ready.
+    /// Starts the API server again unless it runs, on the same port and data, and waits until it is ready.
     pub async fn start_apiserver(&mut self) -> Result<(), Error> {
-        if self.components.api_server.is_some() {
-            return Ok(());
-        }
         let mut attempt = 1;
         loop {
-            self.launch_api_server()?;
+            if self.components.api_server.is_none() {
+                self.launch_api_server()?;
+            }
             let Err(error) = self.wait_for("kube-apiserver", "/readyz").await else {
                 return Ok(());
             };
@@ -245,13 +244,14 @@ impl DevCluster {
     }
 
     /// Starts the controller manager anew. It learns of new custom resources each 30 s, which is not configurable, and
-    /// collects no garbage of theirs before; a new one knows them at once.
+    /// collects no garbage of theirs before; a new one knows them within a second or two.
     pub async fn restart_controller_manager(&mut self) -> Result<(), Error> {
         if let Some(mut component) = self.components.controller_manager.take() {
             component.kill()?;
         }
-        self.launch_controller_manager()?;
-        self.wait_for("kube-controller-manager", "/readyz").await
+        // It gives up when it finds no API server.
+        self.wait_for("kube-apiserver", "/readyz").await?;
+        self.launch_controller_manager()
     }
 
     /// Ends all processes and removes the folder, and returns when that is done.

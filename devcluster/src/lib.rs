@@ -1,5 +1,5 @@
-//! A real Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager) in a temporary folder, on free
-//! loopback ports, for demos and tests. It ends with the process that started it, also when that is killed.
+//! A real Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager) in a temporary folder, on a free
+//! loopback port, for demos and tests. It ends with the process that started it, also when that is killed.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), devcluster::Error> {

@@ -9,7 +9,8 @@ use crate::minor::Minor;
 pub struct Options {
     /// The version of Kubernetes.
     pub minor: Minor,
-    /// A file for the audit log: JSON lines, one for each finished request. What was in the file is overwritten.
+    /// A file for the audit log: JSON lines, one for each finished request (a watch is finished when it ends). What was
+    /// in the file is overwritten.
     pub audit_log: Option<PathBuf>,
     /// More flags for the API server, such as `--feature-gates=…`; they win over devcluster's own.
     pub api_server_flags: Vec<String>,

@@ -5,6 +5,7 @@
 mod common;
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -13,7 +14,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Starts a process and reads the cluster's folder from the line of its output that is one.
 fn owner(command: &mut Command) -> (Child, PathBuf) {
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    // Not in the foreground of the terminal that the tests may run in: signals go to its group.
+    let mut child = command
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let folder = lines.map(Result::unwrap).find_map(|line| {
         let folder = PathBuf::from(line.trim());

@@ -12,7 +12,7 @@ use devcluster::{Error, MINOR_VARIABLE, Minor, Options};
 
 /// A real Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager) in a temporary folder.
 ///
-/// It listens on free loopback ports, has certificates of its own and is gone with this process, however that ends.
+/// It listens on a free loopback port, has certificates of its own and is gone with this process, however that ends.
 /// Nothing of it can be told from any other cluster's API server: validation, RBAC, watches and garbage collection are
 /// Kubernetes' own. There are no nodes, so pods stay pending.
 ///
