@@ -7,7 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 
 use crate::hosts::{self, Site};
-use crate::http::{Delivery, Reply, Request};
+use crate::http::{Reply, Request};
 use crate::world::{Entry, World};
 use crate::{defender, login};
 
@@ -47,9 +47,6 @@ fn serve(world: &World, request: &Request, service: &impl Service, now: Timestam
     let Answer { mut reply, outcome } =
         faulty::answer(service, effects.fault.as_ref(), visit.kind, now);
     reply.delay = effects.latency;
-    if request.method == http::Method::HEAD && reply.delivery != Delivery::Reset {
-        reply.delivery = Delivery::Whole;
-    }
     world.journal().add(Entry {
         id: 0,
         at: now,

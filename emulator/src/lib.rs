@@ -22,3 +22,8 @@ mod world;
 pub use control::Config;
 pub use emulator::{Emulator, Options, start};
 pub use error::Error;
+
+/// Compiles the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -36,7 +36,7 @@ pub(crate) struct Limits {
 const HEAD_BYTES: usize = 64 * 1024;
 const HEADERS: usize = 100;
 /// How long a connection may go on with answers begun when the emulator is told to end.
-const GRACE: Duration = Duration::from_secs(1);
+pub(crate) const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends, is reset, or the emulator stops.
 pub(crate) async fn serve<S>(
@@ -161,4 +161,69 @@ fn host(head: &request::Parts) -> String {
         _ => named,
     };
     name.to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        body_bytes: 10,
+        head_time: Duration::from_millis(200),
+        body_time: Duration::from_millis(200),
+    };
+
+    /// What a client that sends this and then waits gets.
+    async fn answer(sent: &str) -> String {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let handler: Handler =
+            Arc::new(|request| Reply::text(StatusCode::OK, format!("host={}", request.host)));
+        let (_stop, stopped) = watch::channel(false);
+        let serving = tokio::spawn(serve(
+            server,
+            false,
+            LIMITS,
+            handler,
+            Reset::default(),
+            stopped,
+        ));
+        client.write_all(sent.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        let start = Instant::now();
+        client.read_to_string(&mut text).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5));
+        serving.await.unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_slow_head_is_cut() {
+        assert_eq!(answer("GET / HT").await, "");
+        assert_eq!(answer("").await, "");
+    }
+
+    #[tokio::test]
+    async fn a_slow_body_is_refused() {
+        let text = answer("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab").await;
+        assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_refused() {
+        let text =
+            answer("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n12345678901").await;
+        assert!(text.starts_with("HTTP/1.1 413 "), "{text}");
+    }
+
+    #[tokio::test]
+    async fn the_host_is_lower_case_and_without_its_port() {
+        for host in ["Login.Example", "login.example:443"] {
+            let text = answer(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+            assert!(text.contains("\r\n\r\nhost=login.example"), "{text}");
+        }
+    }
 }

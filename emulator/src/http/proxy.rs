@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use super::server;
+use super::{connection, server};
 use crate::hosts;
 
 const HEAD_BYTES: usize = 8 * 1024;
@@ -20,9 +20,13 @@ pub(crate) async fn serve(listener: TcpListener, target: SocketAddr, stop: watch
     server::accept(listener, stop, move |stream| {
         let mut stop = ending.clone();
         async move {
+            let mut tunnel = std::pin::pin!(tunnel(stream, target));
             tokio::select! {
-                () = tunnel(stream, target) => {}
-                () = server::stopped(&mut stop) => {}
+                () = tunnel.as_mut() => {}
+                () = server::stopped(&mut stop) => {
+                    // The TLS server lets answers that were begun go out; they come through here.
+                    let _ = tokio::time::timeout(connection::GRACE, tunnel).await;
+                }
             }
         }
     })

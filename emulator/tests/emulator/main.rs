@@ -1,11 +1,17 @@
 //! The emulator as its clients meet it: in process, through its proxy, with its CA.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, which clippy.toml can't know"
+)]
+
 mod bed;
 mod control;
 mod defender;
 mod discovery;
 mod faults;
 mod fleet;
+mod journal;
 mod program;
 mod refusals;
 mod token;

@@ -71,8 +71,8 @@ async fn the_claims_are_a_real_tokens() {
         .await;
     let before = now();
     let claims = claims(&bed.token().await);
-    let issued = claims["exp"].as_i64().unwrap() - 3600;
-    assert!((before..=now()).contains(&issued));
+    let minted = claims["exp"].as_i64().unwrap() - 3600;
+    assert!((before..=now()).contains(&minted));
     let names: BTreeSet<&str> = claims.keys().map(String::as_str).collect();
     let expected = "aio app_displayname appid appidacr aud exp iat idp iss nbf oid rh roles sub tenant_region_scope tid uti ver";
     assert_eq!(names, expected.split(' ').collect());
@@ -81,8 +81,8 @@ async fn the_claims_are_a_real_tokens() {
         ("aud", json!(AUDIENCE)),
         ("iss", json!(issuer)),
         ("idp", json!(issuer)),
-        ("iat", json!(issued - 300)),
-        ("nbf", json!(issued - 300)),
+        ("iat", json!(minted - 300)),
+        ("nbf", json!(minted - 300)),
         ("appid", json!(CLIENT)),
         ("appidacr", json!("1")),
         ("sub", claims["oid"].clone()),

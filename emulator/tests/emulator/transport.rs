@@ -228,3 +228,16 @@ async fn a_shut_down_emulator_has_closed_its_ports() {
         assert!(TcpStream::connect(port).await.is_err(), "{port}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_was_begun_goes_out() {
+    let bed = Bed::new().await;
+    bed.fault_once(json!({"latencyMs": 300})).await;
+    let request = bed.client.post(token_url(LOGIN, TENANT)).form(&form(&[]));
+    let asking = tokio::spawn(request.send());
+    while bed.journal().await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    bed.emulator.shutdown().await;
+    assert_eq!(asking.await.unwrap().unwrap().status(), 200);
+}
