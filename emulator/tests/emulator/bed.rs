@@ -1,5 +1,7 @@
 //! A running emulator and clients for it.
 
+use std::path::Path;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{Config, Emulator, Options};
@@ -53,7 +55,7 @@ impl Bed {
         };
         let emulator = entra_emulator::start(options).await.unwrap();
         let client = client(&emulator, false);
-        let control = Client::builder().no_proxy().build().unwrap();
+        let control = control_client();
         Self {
             emulator,
             client,
@@ -181,9 +183,26 @@ pub fn form<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 }
 
 pub fn client(emulator: &Emulator, http1: bool) -> Client {
-    let ca = std::fs::read(emulator.ca_file()).unwrap();
+    client_of(&emulator.proxy().to_string(), emulator.ca_file(), http1)
+}
+
+/// A client of the control port.
+pub fn control_client() -> Client {
+    crypto();
+    Client::builder().no_proxy().build().unwrap()
+}
+
+/// Tests of the program start no emulator in this process, which would have done this.
+fn crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// A client that knows a proxy and a CA, and nothing else of the emulator.
+pub fn client_of(proxy: &str, ca_file: &Path, http1: bool) -> Client {
+    crypto();
+    let ca = std::fs::read(ca_file).unwrap();
     let builder = Client::builder()
-        .proxy(Proxy::https(format!("http://{}", emulator.proxy())).unwrap())
+        .proxy(Proxy::https(format!("http://{proxy}")).unwrap())
         .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()]);
     let builder = if http1 { builder.http1_only() } else { builder };
     builder.build().unwrap()

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::bed::{CLIENT, SECRET, TENANT};
+use crate::bed::{
+    API, CLIENT, LOGIN, SECRET, TENANT, answer, client_of, control_client, form, token_url,
+};
 
 /// Ends the program also when a test fails.
 struct Running(Child);
@@ -56,7 +58,7 @@ async fn it_tells_its_ports_serves_and_ends_on_a_signal() {
                 .starts_with("-----BEGIN CERTIFICATE-----")
         );
         let url = format!("http://{}/v1/counters", ports["control"].as_str().unwrap());
-        let control = reqwest::Client::builder().no_proxy().build().unwrap();
+        let control = control_client();
         assert_eq!(control.get(url).send().await.unwrap().status(), 200);
 
         let id = running.0.id().to_string();
@@ -79,6 +81,86 @@ async fn it_tells_its_ports_serves_and_ends_on_a_signal() {
         let mut rest = String::new();
         stdout.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "logs belong on stderr");
+    }
+}
+
+/// Not even at the level at which libraries tell everything.
+#[tokio::test]
+async fn its_log_never_carries_a_credential() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create(directory.path().join("log")).unwrap();
+    let mut command = program(directory.path());
+    let mut running = Running(
+        command
+            .env("RUST_LOG", "trace")
+            .stderr(log)
+            .spawn()
+            .unwrap(),
+    );
+    let mut line = String::new();
+    BufReader::new(running.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let ports: Value = serde_json::from_str(&line).unwrap();
+    let port = |name: &str| ports[name].as_str().unwrap().to_owned();
+
+    let control = control_client();
+    let url = format!("http://{}/v1", port("control"));
+    let application = json!({"secrets": [SECRET]});
+    control
+        .put(format!("{url}/applications/{CLIENT}"))
+        .json(&application)
+        .send()
+        .await
+        .unwrap();
+    let tenant = json!({"consents": {CLIENT: []}});
+    control
+        .put(format!("{url}/tenants/{TENANT}"))
+        .json(&tenant)
+        .send()
+        .await
+        .unwrap();
+    let mut tokens = Vec::new();
+    for http1 in [true, false] {
+        let client = client_of(
+            &port("proxy"),
+            ports["ca"].as_str().unwrap().as_ref(),
+            http1,
+        );
+        let asked = client
+            .post(token_url(LOGIN, TENANT))
+            .form(&form(&[]))
+            .send()
+            .await
+            .unwrap();
+        tokens.push(
+            answer(asked).await.1["access_token"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
+        let token = tokens.last().unwrap();
+        client
+            .get(format!("{API}/api/alerts"))
+            .bearer_auth(token)
+            .send()
+            .await
+            .unwrap();
+        client
+            .post(token_url(LOGIN, TENANT))
+            .basic_auth(CLIENT, Some(SECRET))
+            .send()
+            .await
+            .unwrap();
+    }
+    drop(running);
+    let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
+    assert!(log.contains("TRACE"), "{log}");
+    assert!(!log.contains("canary"));
+    for token in tokens {
+        for part in token.split('.') {
+            assert!(!log.contains(&part[part.len() - 40..]), "{log}");
+        }
     }
 }
 
