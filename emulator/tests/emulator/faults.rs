@@ -114,6 +114,38 @@ async fn codes_have_their_status_error_and_extras() {
     }
 }
 
+/// All that a client must be able to tell apart.
+const CODES: [u32; 65] = [
+    7_000_215, 7_000_222, 7_000_218, 7_000_216, 70_002, 700_027, 700_024, 50_012, 50_027,
+    5_002_730, 70_021, 700_211, 700_212, 700_213, 700_223, 700_238, 700_236, 700_229, 900_612,
+    50_166, 700_025, 700_016, 7_000_229, 700_011, 70_001, 7_000_112, 1_000_031, 65_001, 65_004,
+    650_051, 650_052, 650_056, 650_057, 90_094, 90_095, 90_099, 500_011, 50_001, 500_014, 501_051,
+    70_011, 1_002_012, 901_002, 90_002, 900_023, 50_059, 50_128, 9_001_023, 5_000_224, 90_038,
+    900_432, 900_382, 900_383, 900_384, 53_003, 530_032, 530_035, 90_055, 90_033, 90_006, 90_012,
+    90_024, 90_090, 50_033, 90_041,
+];
+
+#[tokio::test]
+async fn every_code_can_be_asked_for() {
+    let bed = Bed::new().await;
+    for code in CODES.into_iter().chain([90_036, 1_002_016]) {
+        bed.fault_once(json!({"aadsts": code})).await;
+        let (status, body) = bed.ask().await;
+        assert!(
+            status >= 400 && body["error_codes"] == json!([code]),
+            "{code}: {body}"
+        );
+        let description = body["error_description"].as_str().unwrap();
+        assert!(
+            description.starts_with(&format!("AADSTS{code}: ")),
+            "{description}"
+        );
+        assert!(!description.contains('{'), "{description}");
+    }
+    let outcomes = bed.get_control("/v1/counters").await["token"].clone();
+    assert_eq!(outcomes.as_object().unwrap().len(), CODES.len() + 2);
+}
+
 #[tokio::test]
 async fn a_request_loop_is_answered_in_plain_text() {
     let bed = Bed::new().await;
