@@ -45,7 +45,7 @@ macro_rules! look_up {
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "The most urgent reason"),
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantId", description = "The customer's Entra tenant"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region", description = "API front door"),
-    printcolumn(name = "Expires", type_ = "date", json_path = ".status.token.expiresAt", description = "When the token expires"),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".status.token.expiresAt", description = "When the token expires"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.target.name", description = "Secret that holds the token", priority = 1),
     printcolumn(name = "Credential", type_ = "string", json_path = ".spec.secretRef.name", description = "Secret with the partner's credential", priority = 1),

@@ -37,12 +37,14 @@ impl Problem {
         Self { reason, message: reason.message().into(), abnormal: reason.abnormal() }
     }
 
+    /// With what makes this case special, if anything does.
     fn with(reason: Reason, detail: &str) -> Self {
-        let message = if detail.is_empty() {
-            reason.message().into()
-        } else {
-            format!("{} {detail}.", reason.message().trim_end_matches('.').to_owned() + ":").into()
-        };
+        let base = reason.message();
+        let detail = detail.trim_end_matches('.');
+        if detail.is_empty() || base.trim_end_matches('.') == detail {
+            return Self::new(reason);
+        }
+        let message = format!("{base} [{detail}]").into();
         Self { message, ..Self::new(reason) }
     }
 }
@@ -280,7 +282,8 @@ fn conditions(g: &Gathered<'_>, problems: &[Problem], ready: bool, now: Timestam
         (None, None) => None,
     };
     if let Some((type_, problem)) = abnormal {
-        drafts.push(Draft { type_, truth: Truth::True, reason: problem.reason.as_str(), message: problem.message.clone() });
+        // The details stand in the conditions above; each byte here is paid for at every refresh.
+        drafts.push(Draft { type_, truth: Truth::True, reason: problem.reason.as_str(), message: problem.reason.message().into() });
     }
     let mut conditions: Vec<_> = drafts.into_iter().map(|draft| condition(g, draft, now)).collect();
     conditions.extend(kept.into_iter().map(|mut condition| {

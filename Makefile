@@ -1,0 +1,49 @@
+# Everything that a person or CI runs. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+BIN := target/debug
+
+.PHONY: help demo test test-unit test-cluster test-interop lint fmt crds docs build clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+
+build: ## Build operator, emulator and devcluster
+	$(CARGO) build --workspace --bins
+
+demo: build ## The whole main job on a real API server, with Microsoft played by the emulator; KEEP=1 leaves it up
+	@KEEP="$(KEEP)" $(BIN)/devcluster run -- bash demo/story.sh
+
+test: test-unit test-cluster test-interop ## All tests: unit, component, cluster, real client libraries
+
+test-unit: ## Unit and component tests (no cluster)
+	$(CARGO) test --workspace --exclude devcluster --lib --bins
+	$(CARGO) test -p entra-emulator --tests
+	$(CARGO) test -p defender-tenant-operator --test entra_client
+
+test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the oldest that we promise
+	$(CARGO) test -p devcluster
+	$(CARGO) test -p defender-tenant-operator --test cluster
+
+test-interop: build ## MSAL, azure-identity and curl against the emulator; kstatus on real conditions; the consumer examples
+	tests/interop/run.sh
+
+lint: ## Format, clippy, licences and sources, docs, generated files
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+	tools/deny.sh
+	tools/drift.sh
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+crds: ## Generate crds/ and the generated pages of docs/
+	tools/generate.sh
+
+clean: ## Remove what was built here (the cluster's programs stay in the user's cache)
+	$(CARGO) clean
