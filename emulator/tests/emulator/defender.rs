@@ -14,7 +14,9 @@ const ALL: [&str; 4] = [
 
 /// An error document without its target, which must be a GUID.
 fn error((status, mut body): Answer) -> (u16, String, String) {
-    let error = body["error"].as_object_mut().unwrap();
+    let text = body.to_string();
+    let error = body["error"].as_object_mut();
+    let error = error.unwrap_or_else(|| panic!("{status} {text}"));
     assert_eq!(error.remove("target").unwrap().as_str().unwrap().len(), 36);
     let mut text = |name: &str| error.remove(name).unwrap().as_str().unwrap().to_owned();
     let found = (status, text("code"), text("message"));
