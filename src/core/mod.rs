@@ -21,3 +21,8 @@ pub mod schedule;
 pub mod target;
 pub mod tenant;
 pub mod token_response;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
