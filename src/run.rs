@@ -143,19 +143,36 @@ async fn preflight(client: &Client, namespaces: &[String], mut stop: watch::Rece
 
 async fn kube_client(args: &Run) -> Result<Client, RunError> {
     let bad = |error: &dyn std::fmt::Display| RunError::Kubeconfig(error.to_string());
-    let mut config = match &args.kubeconfig {
-        Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(path).map_err(|error| bad(&error))?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(|error| bad(&error))?
-        }
-        None => Config::infer().await.map_err(|error| bad(&error))?,
+    let kubeconfig = match &args.kubeconfig {
+        Some(path) => Some(Kubeconfig::read_from(path).map_err(|error| bad(&error))?),
+        None => Kubeconfig::read().ok(),
     };
-    // HTTPS_PROXY is for Microsoft's hosts: the API server is reached directly.
-    config.proxy_url = None;
+    let mut config = match kubeconfig {
+        Some(kubeconfig) => {
+            let proxy = proxy_of(&kubeconfig).map(|url| url.parse()).transpose();
+            let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+                .await
+                .map_err(|error| bad(&error))?;
+            // HTTPS_PROXY is for Microsoft's hosts: only the kubeconfig itself can name one for the API server.
+            config.proxy_url = proxy.map_err(|_| bad(&"proxy-url isn't a URL"))?;
+            config
+        }
+        None => Config::incluster().map_err(|error| {
+            bad(&format!("no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config), and not in a pod: {error}"))
+        })?,
+    };
     // Retries are the queue's business; each request has a time-out of its own.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     Client::try_from(config).map_err(|error| bad(&error))
+}
+
+/// `proxy-url` of the current context's cluster.
+fn proxy_of(kubeconfig: &Kubeconfig) -> Option<String> {
+    let current = kubeconfig.current_context.as_ref()?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == *current)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster)?.cluster.as_ref()?;
+    cluster.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 fn listen_for_signals(stop: watch::Sender<bool>) -> Result<(), RunError> {

@@ -9,6 +9,7 @@ use super::kubeapi::ApiError;
 use crate::api::DefenderTenantStatus;
 use crate::core::breaker::Health;
 use crate::core::conditions::{self, compose};
+use crate::core::gathered::WriteFailure;
 use crate::core::notices::notices;
 use crate::core::plan::{Step, plan};
 use crate::core::queue::Finish;
@@ -47,7 +48,7 @@ pub async fn reconcile(ctx: &Context, key: &Key, called: bool) -> Finish {
 /// Writes the status if it says anything new, and tells when to come back.
 async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hands) -> Finish {
     let mut troubled = None;
-    if !snapshot.tenant.deleting && !waits_silently(&snapshot, hands, ctx) {
+    if !snapshot.tenant.deleting && !waits_silently(&snapshot, hands, ctx) && !learned_nothing(hands) {
         for _ in 0..STATUS_TRIES {
             match write_status(ctx, &snapshot, hands).await {
                 Ok(()) => {
@@ -105,6 +106,11 @@ fn waits_silently(snapshot: &Snapshot, hands: &Hands, ctx: &Context) -> bool {
         && g.health == Health::Fine
         && hands.session.failed_write.is_none()
         && g.tenant.status.observed_generation.is_none_or(|seen| seen < 0)
+}
+
+/// The API server is away and Microsoft wasn't asked: the last status is the best there is.
+fn learned_nothing(hands: &Hands) -> bool {
+    hands.session.failed_write == Some(WriteFailure::Unreachable) && hands.session.minted.is_none()
 }
 
 async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands) -> Result<(), ApiError> {
