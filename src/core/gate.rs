@@ -183,4 +183,6 @@ impl Gate {
 }
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
