@@ -34,7 +34,7 @@ pub struct TargetEntry {
 }
 
 /// A credential Secret.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CredentialEntry {
     /// The credential, or what is wrong with it.
     pub parsed: Result<Arc<Credential>, Fault>,
@@ -89,8 +89,10 @@ impl World {
     pub fn tenant_applied(&mut self, object: TenantObject) -> Result<Option<Key>, Key> {
         let key = object.key();
         let Some(tenant) = object.into_tenant() else {
+            let told = self.undecodable.contains(&key);
             self.tenant_deleted(&key);
-            return if self.undecodable.insert(key.clone()) { Err(key) } else { Ok(None) };
+            self.undecodable.insert(key.clone());
+            return if told { Ok(None) } else { Err(key) };
         };
         self.undecodable.remove(&key);
         Ok(self.tenant_known(tenant).then_some(key))
@@ -402,3 +404,6 @@ fn owned(entry: &TargetEntry, tenant: &Tenant, name: &str) -> Owned {
         verified: as_status_says || entry.verified.as_ref() == Some(&entry.resource_version),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! The copies against news that come late, twice, or never.
+
+use serde_json::json;
+
+use super::*;
+use crate::api::LABEL_BUCKET;
+
+const UID: &str = "5b2a1a3c-0000-4000-8000-000000000001";
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+}
+
+fn tenant_object(uid: &str, version: &str, generation: i64, status: &serde_json::Value) -> TenantObject {
+    serde_json::from_value(json!({
+        "metadata": {"name": "contoso", "namespace": "soc", "uid": uid, "resourceVersion": version, "generation": generation,
+            "creationTimestamp": "2026-11-24T10:00:00Z"},
+        "spec": {"tenantId": "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10", "secretRef": {"name": "partner"}},
+        "status": status,
+    }))
+    .unwrap()
+}
+
+fn secret(name: &str, uid: &str, version: &str, owner_uid: Option<&str>) -> SecretMeta {
+    let owners = owner_uid.map(|uid| {
+        json!([{"apiVersion": "defendertenant.io/v1alpha1", "kind": "DefenderTenant", "name": "contoso", "uid": uid, "controller": true}])
+    });
+    serde_json::from_value(json!({
+        "metadata": {"name": name, "namespace": "soc", "uid": uid, "resourceVersion": version,
+            "labels": {LABEL_BUCKET: "00"}, "ownerReferences": owners},
+    }))
+    .unwrap()
+}
+
+fn credential(secret: &str) -> SecretBody {
+    use base64::Engine as _;
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    serde_json::from_value(json!({
+        "metadata": {"name": "partner", "namespace": "soc", "uid": "c", "resourceVersion": "1"},
+        "data": {"client-id": encode("0c4f3a52-9d1b-4c3e-8f57-2a6b9e1d4f88"), "client-secret": encode(secret)},
+    }))
+    .unwrap()
+}
+
+fn key_of(name: &str) -> Key {
+    Key::new("soc", name)
+}
+
+fn world() -> World {
+    let mut world = World::default();
+    assert_eq!(world.tenant_applied(tenant_object(UID, "10", 1, &json!({}))), Ok(Some(key_of("contoso"))));
+    world
+}
+
+fn view(world: &World, name: &str) -> TargetView {
+    world.target_view(world.tenant(&key_of("contoso")).unwrap(), name)
+}
+
+fn version_of(view: &TargetView) -> Option<(&str, bool)> {
+    match view {
+        TargetView::Ours(owned) => Some((&owned.resource_version, owned.verified)),
+        _ => None,
+    }
+}
+
+#[test]
+fn an_own_status_is_not_undone_by_the_watch_that_comes_after_it() {
+    let mut world = world();
+    let status = DefenderTenantStatus { observed_generation: Some(1), ..DefenderTenantStatus::default() };
+    world.status_written(&key_of("contoso"), UID, "12".into(), status);
+    // The watch tells what was before, then the own write: neither is news.
+    assert_eq!(world.tenant_applied(tenant_object(UID, "11", 1, &json!({}))), Ok(None));
+    assert_eq!(world.tenant_applied(tenant_object(UID, "12", 1, &json!({"observedGeneration": 1}))), Ok(None));
+    assert_eq!(world.tenant(&key_of("contoso")).unwrap().status.observed_generation, Some(1));
+    // Ninety-nine is before a hundred.
+    assert_eq!(world.tenant_applied(tenant_object(UID, "100", 2, &json!({}))), Ok(Some(key_of("contoso"))));
+    assert_eq!(world.tenant_applied(tenant_object(UID, "99", 1, &json!({}))), Ok(None));
+}
+
+#[test]
+fn a_status_that_could_not_be_written_is_remembered_until_it_is() {
+    let mut world = world();
+    let key = key_of("contoso");
+    let status = DefenderTenantStatus { handled_refresh_request: Some("a".into()), ..DefenderTenantStatus::default() };
+    world.status_unwritten(&key, UID, status.clone());
+    assert!(world.is_status_unwritten(&key));
+    assert_eq!(world.tenant_applied(tenant_object(UID, "11", 2, &json!({}))), Ok(Some(key.clone())));
+    let tenant = world.tenant(&key).unwrap();
+    assert_eq!((tenant.generation, tenant.status.handled_refresh_request.as_deref()), (2, Some("a")));
+    world.status_written(&key, UID, "12".into(), status);
+    assert!(!world.is_status_unwritten(&key));
+}
+
+#[test]
+fn a_successor_of_the_same_name_starts_with_nothing() {
+    let mut world = world();
+    let key = key_of("contoso");
+    world.remember(&key, UID, |memo| memo.api_failures = 3);
+    world.status_unwritten(&key, UID, DefenderTenantStatus::default());
+    let other = "5b2a1a3c-0000-4000-8000-000000000002";
+    assert_eq!(world.tenant_applied(tenant_object(other, "11", 1, &json!({}))), Ok(Some(key.clone())));
+    assert!(!world.is_status_unwritten(&key));
+    assert_eq!(world.memo(UID), Memo::default());
+    // What the predecessor's reconcile still writes reaches nobody.
+    world.remember(&key, UID, |memo| memo.api_failures = 9);
+    assert_eq!(world.memo(UID), Memo::default());
+    let late = DefenderTenantStatus { observed_generation: Some(7), ..DefenderTenantStatus::default() };
+    world.status_written(&key, UID, "13".into(), late);
+    assert_eq!(world.tenant(&key).unwrap().status.observed_generation, None);
+}
+
+#[test]
+fn a_written_target_is_verified_until_somebody_changes_it() {
+    let mut world = world();
+    world.target_written(&secret("t", "s", "20", Some(UID)).metadata, at(0));
+    assert_eq!(version_of(&view(&world, "t")), Some(("20", true)));
+    assert_eq!(world.target_applied(&secret("t", "s", "20", Some(UID))), None, "the own write is no news");
+    assert_eq!(world.target_applied(&secret("t", "s", "19", Some(UID))), None);
+    assert_eq!(world.target_applied(&secret("t", "s", "21", Some(UID))), Some(key_of("contoso")));
+    assert_eq!(version_of(&view(&world, "t")), Some(("21", false)));
+    world.target_verified(&key_of("t"), "20");
+    assert_eq!(version_of(&view(&world, "t")), Some(("21", false)), "another version was checked");
+    world.target_verified(&key_of("t"), "21");
+    assert_eq!(version_of(&view(&world, "t")), Some(("21", true)));
+    // An answer that arrives after the watch told something newer.
+    world.target_written(&secret("t", "s", "20", Some(UID)).metadata, at(1));
+    assert_eq!(version_of(&view(&world, "t")), Some(("21", true)));
+}
+
+#[test]
+fn a_restart_trusts_the_version_that_the_status_names_and_no_other() {
+    let mut world = World::default();
+    let status = json!({"observedGeneration": 1, "target": {"name": "t", "resourceVersion": "20"}});
+    assert!(world.tenant_applied(tenant_object(UID, "30", 1, &status)).is_ok());
+    world.target_applied(&secret("t", "s", "20", Some(UID)));
+    assert_eq!(version_of(&view(&world, "t")), Some(("20", true)));
+    world.target_applied(&secret("t", "s", "25", Some(UID)));
+    assert_eq!(version_of(&view(&world, "t")), Some(("25", false)));
+    world.target_applied(&secret("other", "s2", "20", Some(UID)));
+    assert_eq!(version_of(&view(&world, "other")), Some(("20", false)), "the status speaks of another Secret");
+}
+
+#[test]
+fn deletions_are_believed_of_the_very_object_only() {
+    let mut world = world();
+    world.target_written(&secret("t", "new", "20", Some(UID)).metadata, at(0));
+    assert_eq!(world.target_deleted(&secret("t", "old", "21", Some(UID))), None, "the predecessor's end comes late");
+    assert_eq!(version_of(&view(&world, "t")), Some(("20", true)));
+    assert_eq!(world.target_deleted(&secret("t", "new", "22", Some(UID))), Some(key_of("contoso")));
+    assert_eq!(view(&world, "t"), TargetView::Absent);
+}
+
+#[test]
+fn a_list_that_lacks_a_fresh_own_write_makes_it_doubtful_not_gone() {
+    let mut world = world();
+    world.target_written(&secret("t", "s", "20", Some(UID)).metadata, at(0));
+    let none = HashSet::new();
+    assert_eq!(world.targets_listed(&none, |_| true, at(10)), [key_of("contoso")]);
+    assert_eq!(version_of(&view(&world, "t")), Some(("20", false)));
+    assert_eq!(world.targets_listed(&none, |_| false, at(100)), [], "another namespace's list");
+    assert_eq!(world.targets_listed(&none, |_| true, at(100)), [key_of("contoso")]);
+    assert_eq!(view(&world, "t"), TargetView::Absent);
+}
+
+#[test]
+fn whose_secret_it_is_follows_from_the_controller_reference_alone() {
+    let mut world = world();
+    world.target_applied(&secret("t", "s", "20", None));
+    assert_eq!(view(&world, "t"), TargetView::Stranger { predecessor: false });
+    world.target_applied(&secret("t", "s", "21", Some("another-uid")));
+    assert_eq!(view(&world, "t"), TargetView::Stranger { predecessor: true });
+    world.target_applied(&secret("t", "s", "22", Some(UID)));
+    assert_eq!(version_of(&view(&world, "t")), Some(("22", false)));
+    let tenant = world.tenant(&key_of("contoso")).unwrap().clone();
+    assert_eq!(world.other_targets(&tenant, "renamed").map(|(name, _)| name), Some("t".to_owned()));
+    assert_eq!(world.other_targets(&tenant, "t"), None);
+}
+
+#[test]
+fn a_changed_credential_wakes_its_users_and_an_unchanged_one_nobody() {
+    let mut world = world();
+    assert_eq!(world.credential_applied(&credential("one"), false, at(0)), [key_of("contoso")]);
+    assert_eq!(world.credential_applied(&credential("one"), true, at(1)), [], "only the resourceVersion changed");
+    let known = world.credential_of(world.tenant(&key_of("contoso")).unwrap()).unwrap();
+    assert_eq!(known.changed_at, None, "it was there before this process");
+    assert_eq!(world.credential_applied(&credential("two"), true, at(2)), [key_of("contoso")]);
+    let known = world.credential_of(world.tenant(&key_of("contoso")).unwrap()).unwrap();
+    assert_eq!(known.changed_at, Some(at(2)));
+    world.tenant_deleted(&key_of("contoso"));
+    assert_eq!(world.credential_deleted(&key_of("partner")), [], "nobody uses it");
+    assert!(world.by_credential.is_empty() && world.memos.is_empty() && world.credentials.is_empty());
+}
+
+#[test]
+fn an_object_of_another_shape_is_told_once_and_forgotten_when_it_goes() {
+    let mut world = world();
+    let broken = || -> TenantObject {
+        serde_json::from_value(json!({"metadata": {"name": "odd", "namespace": "soc", "uid": "o", "resourceVersion": "1"}, "spec": {"tenantId": 7}}))
+            .unwrap()
+    };
+    assert_eq!(world.tenant_applied(broken()), Err(key_of("odd")));
+    assert_eq!(world.tenant_applied(broken()), Ok(None));
+    assert_eq!(world.undecodable(), 1);
+    assert!(world.tenant(&key_of("contoso")).is_some(), "the others go on");
+    world.tenant_deleted(&key_of("odd"));
+    assert_eq!(world.undecodable(), 0);
+}
