@@ -164,6 +164,8 @@ async fn kube_client(args: &Run) -> Result<Client, RunError> {
     // Retries are the queue's business; each request has a time-out of its own.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    let agent = HeaderValue::from_static(concat!("defender-tenant-operator/", env!("CARGO_PKG_VERSION")));
+    config.headers.push((reqwest::header::USER_AGENT, agent));
     Client::try_from(config).map_err(|error| bad(&error))
 }
 

@@ -1,5 +1,7 @@
 //! Logs.
 
+use std::io::IsTerminal as _;
+
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
@@ -20,7 +22,8 @@ pub struct BadLevel;
 /// Sends logs to stderr, and takes the text out of panics: a payload may quote anything.
 pub fn install(format: LogFormat, level: &str) -> Result<(), BadLevel> {
     let filter = EnvFilter::try_new(level).map_err(|_| BadLevel)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let ansi = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(ansi).with_writer(std::io::stderr);
     // Installed once; a second call in one process (a test) keeps the first.
     let _ = match format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init(),
