@@ -27,7 +27,7 @@ test-unit: ## Unit and component tests (no cluster)
 
 test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the oldest that we promise
 	$(CARGO) test -p devcluster
-	$(CARGO) test -p defender-tenant-operator --test cluster
+	$(CARGO) test -p defender-tenant-operator --test cluster -- --test-threads 8
 
 test-interop: build ## MSAL, azure-identity and curl against the emulator; kstatus on real conditions; the consumer examples
 	tests/interop/run.sh

@@ -1,0 +1,8 @@
+//! The operator's own binary on a real API server, with the emulator in Microsoft's place.
+//!
+//! Each test has a namespace, an emulator and an operator process of its own; they share one control plane, which ends
+//! with this process. `DEVCLUSTER_MINOR=1.34` runs them on the oldest version that is promised.
+
+mod support;
+
+mod smoke;

@@ -1,0 +1,176 @@
+//! The control plane that all tests share, or one of a test's own.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use devcluster::{DevCluster, Minor, Options};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+
+use super::wait::{Patience, eventually};
+
+/// Field manager of what tests apply.
+pub const MANAGER: &str = "test";
+/// The CRD as it is committed.
+const CRD: &str = include_str!("../../../crds/defendertenants.yaml");
+/// Its name.
+pub const CRD_NAME: &str = "defendertenants.defendertenant.io";
+
+/// One runtime for all tests: connections, emulators and the cluster outlive the test that made them.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+});
+
+/// Runs a test's body.
+pub fn run<T>(body: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(body)
+}
+
+/// A control plane with the administrator's client.
+pub struct Arena {
+    /// The control plane. Its own requests (start, kill) exclude each other.
+    pub cluster: Mutex<DevCluster>,
+    /// The administrator.
+    pub admin: Client,
+    server: String,
+    audit: PathBuf,
+    _folder: Option<TempDir>,
+}
+
+impl Arena {
+    /// The one that all tests share, with the CRD. It ends with this process: its watchdog sees to that.
+    pub async fn shared() -> Arc<Self> {
+        static SHARED: OnceLock<Arc<Arena>> = OnceLock::new();
+        static STARTING: Mutex<()> = Mutex::const_new(());
+        let _one = STARTING.lock().await;
+        if let Some(arena) = SHARED.get() {
+            return arena.clone();
+        }
+        let arena = Self::start(shared_audit_log(), None).await;
+        arena.install_crd().await;
+        SHARED.get_or_init(|| arena).clone()
+    }
+
+    /// One for a test that breaks it, without the CRD. It ends when the last handle is dropped.
+    pub async fn own() -> Arc<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::start(folder.path().join("audit.jsonl"), Some(folder)).await
+    }
+
+    async fn start(audit: PathBuf, folder: Option<TempDir>) -> Arc<Self> {
+        let minor = Minor::from_env().expect("DEVCLUSTER_MINOR");
+        let options = Options::new(minor).audit_log(&audit);
+        let cluster = DevCluster::start(options).await.expect("a cluster");
+        let admin = client(&cluster.kubeconfig_for_server(cluster.server_url())).await;
+        let server = cluster.server_url().to_owned();
+        Arc::new(Self {
+            cluster: Mutex::new(cluster),
+            admin,
+            server,
+            audit,
+            _folder: folder,
+        })
+    }
+
+    /// `https://127.0.0.1:<port>`
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The audit log: a line a finished request.
+    pub fn audit_log(&self) -> &std::path::Path {
+        &self.audit
+    }
+
+    /// Installs the committed CRD and waits until it is served and its dependents are collected.
+    pub async fn install_crd(&self) {
+        self.apply_crd(&crd()).await;
+        // It would learn of a new resource within 30 s, and collect nothing of its before.
+        let mut cluster = self.cluster.lock().await;
+        cluster
+            .restart_controller_manager()
+            .await
+            .expect("a controller manager");
+    }
+
+    /// Applies a CRD and waits until it is served.
+    pub async fn apply_crd(&self, crd: &Value) {
+        let api: Api<CustomResourceDefinition> = Api::all(self.admin.clone());
+        let params = PatchParams::apply(MANAGER).force();
+        api.patch(CRD_NAME, &params, &Patch::Apply(crd))
+            .await
+            .expect("the CRD is accepted");
+        let patience = Patience::default();
+        eventually("the CRD is established", patience, async || {
+            let crd = api.get(CRD_NAME).await.expect("the CRD");
+            let conditions = crd.status?.conditions?;
+            conditions
+                .iter()
+                .any(|c| c.type_ == "Established" && c.status == "True")
+                .then_some(())
+        })
+        .await;
+        // "Established" is said a moment before the first request is answered.
+        eventually("the CRD is served", patience, async || {
+            let path = "/apis/defendertenant.io/v1alpha1/defendertenants?limit=1";
+            let request = http::Request::get(path)
+                .body(Vec::new())
+                .expect("a request");
+            self.admin.request_text(request).await.ok().map(drop)
+        })
+        .await;
+    }
+}
+
+/// Nobody drops what is static, so this is no temporary file: it stays until the next run, to be read after a failure.
+fn shared_audit_log() -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let mine = format!("audit-{}.jsonl", std::process::id());
+    for entry in std::fs::read_dir(&folder)
+        .expect("cargo's folder")
+        .flatten()
+    {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name
+            .strip_prefix("audit-")
+            .and_then(|rest| rest.strip_suffix(".jsonl"));
+        if process.is_some_and(|id| !PathBuf::from("/proc").join(id).exists()) {
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    folder.join(mine)
+}
+
+/// The committed CRD.
+pub fn crd() -> Value {
+    serde_saphyr::from_str(CRD).expect("YAML")
+}
+
+/// The size of the committed CRD.
+pub const fn crd_bytes() -> usize {
+    CRD.len()
+}
+
+/// A client for a kubeconfig's text.
+pub async fn client(kubeconfig: &str) -> Client {
+    // Clients speak TLS by whatever provider the process has.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let kubeconfig = Kubeconfig::from_yaml(kubeconfig).expect("a kubeconfig");
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .expect("a config");
+    config.proxy_url = None;
+    config.read_timeout = Some(Duration::from_secs(60));
+    Client::try_from(config).expect("a client")
+}

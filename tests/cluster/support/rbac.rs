@@ -1,0 +1,86 @@
+//! The operator's permissions: those of the manifests in deploy/, and no more.
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
+use kube::{Api, Client};
+use serde_json::Value;
+
+use super::arena::MANAGER;
+use super::wait::{Patience, eventually};
+
+/// Its service account.
+pub const ACCOUNT: &str = "defender-tenant-operator";
+/// For chosen namespaces.
+const NAMESPACED: &str = include_str!("../../../deploy/rbac-namespaced.yaml");
+/// For all.
+const CLUSTER: &str = include_str!("../../../deploy/rbac.yaml");
+/// The namespace that a manifest has for the operator.
+const HOME: &str = "namespace: defender-tenant-operator\n";
+
+/// Grants what `deploy/rbac-namespaced.yaml` grants, with the operator at home in `home`, and returns a token for it.
+pub async fn grant(admin: &Client, home: &str, namespaces: &[String]) -> String {
+    for ns in namespaces {
+        let text =
+            with_home(NAMESPACED, home).replace("namespace: soc\n", &format!("namespace: {ns}\n"));
+        apply(admin, &text).await;
+    }
+    token(admin, home).await
+}
+
+/// Grants what `deploy/rbac.yaml` grants, with the operator at home in `home`, and returns a token for it.
+pub async fn grant_cluster(admin: &Client, home: &str) -> String {
+    apply(admin, &with_home(CLUSTER, home)).await;
+    token(admin, home).await
+}
+
+fn with_home(manifest: &str, home: &str) -> String {
+    // A manifest's end is a line's end like any other.
+    manifest.replace(HOME, &format!("namespace: {home}\n"))
+}
+
+/// A token for the account in `home`, once its permissions are known to the authorizer.
+pub async fn token(admin: &Client, home: &str) -> String {
+    let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), home);
+    let request = TokenRequest {
+        spec: TokenRequestSpec {
+            expiration_seconds: Some(3600),
+            ..TokenRequestSpec::default()
+        },
+        ..TokenRequest::default()
+    };
+    let token = accounts
+        .create_token_request(ACCOUNT, &PostParams::default(), &request)
+        .await
+        .expect("a token");
+    token.status.expect("a token").token
+}
+
+/// Applies a manifest of several documents.
+pub async fn apply(admin: &Client, manifest: &str) {
+    for document in manifest.split("\n---\n") {
+        let object: Value = serde_saphyr::from_str(document).expect("YAML");
+        let types: TypeMeta = serde_json::from_value(object.clone()).expect("apiVersion and kind");
+        let gvk = GroupVersionKind::try_from(&types).expect("a kind");
+        let resource = ApiResource::from_gvk(&gvk);
+        let api: Api<DynamicObject> = match object["metadata"]["namespace"].as_str() {
+            Some(ns) => Api::namespaced_with(admin.clone(), ns, &resource),
+            None => Api::all_with(admin.clone(), &resource),
+        };
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        let params = PatchParams::apply(MANAGER).force();
+        // A namespace that was just made may lack what an admission plugin looks for.
+        eventually(
+            &format!("{name} is applied"),
+            Patience::seconds(10),
+            async || {
+                api.patch(name, &params, &Patch::Apply(&object))
+                    .await
+                    .ok()
+                    .map(drop)
+            },
+        )
+        .await;
+    }
+}
