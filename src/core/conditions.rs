@@ -63,9 +63,13 @@ pub fn problems(g: &Gathered<'_>, now: Timestamp) -> Vec<Problem> {
         }
         found.push(suspended);
     }
-    let ready = is_ready(g, now);
-    if found.is_empty() && !ready {
+    if found.is_empty() && !is_ready(g, now) {
         found.push(Problem::new(Reason::Pending));
+    }
+    if g.tenant.spec.missing_role_policy == MissingRolePolicy::Withhold {
+        for problem in found.iter_mut().filter(|problem| problem.reason == Reason::RolesMissing) {
+            problem.abnormal = Abnormal::Stalled;
+        }
     }
     found.sort_by_key(|problem| std::cmp::Reverse(problem.reason.urgency()));
     found.dedup_by_key(|problem| problem.reason);
@@ -93,6 +97,7 @@ fn credential_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem
 }
 
 fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
+    let mut judged = false;
     match &g.session.minted {
         Some(Minted::Failed { failure, scope, .. }) => {
             // The credential's own state is said once, from its health.
@@ -106,23 +111,18 @@ fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
             if token.roles.is_empty() {
                 found.push(Problem::new(Reason::NoRoles));
             } else {
+                judged = true;
                 role_problem(g, &token.roles, found);
             }
             if skew.is_some() {
                 found.push(Problem::new(Reason::ClockSkew));
             }
         }
-        None => {
-            let standing = attempt::standing(g, now);
-            if let Some(granted) = g.live_roles(now) {
-                role_problem(g, granted, found);
-            }
-            match standing {
-                Some(Reason::RolesMissing) if g.live_roles(now).is_none() => found.push(carried(g, Reason::RolesMissing)),
-                Some(Reason::RolesMissing) | None => {}
-                Some(reason) => found.push(carried(g, reason)),
-            }
-        }
+        None => found.extend(attempt::standing(g, now).map(|reason| carried(g, reason))),
+    }
+    // The one that is published, whether a mint failed or none was made: else each attempt would flip the status.
+    if let Some(granted) = g.live_roles(now).filter(|_| !judged) {
+        role_problem(g, granted, found);
     }
     if let Some(ProbeResult::Fails { reason, detail }) = g.session.probed {
         found.push(Problem::with(reason, detail));
@@ -135,9 +135,6 @@ fn carried(g: &Gathered<'_>, reason: Reason) -> Problem {
     let mut problem = Problem::new(reason);
     if let Some(condition) = said {
         problem.message = condition.message.clone().into();
-    }
-    if reason == Reason::RolesMissing && g.tenant.spec.missing_role_policy == MissingRolePolicy::Withhold {
-        problem.abnormal = Abnormal::Stalled;
     }
     problem
 }
@@ -152,11 +149,7 @@ fn role_problem(g: &Gathered<'_>, granted: &[String], found: &mut Vec<Problem>) 
     if !unknown.is_empty() {
         detail = format!("{detail} (not a known role of this API: {})", unknown.join(", "));
     }
-    let mut problem = Problem::with(Reason::RolesMissing, &detail);
-    if g.tenant.spec.missing_role_policy == MissingRolePolicy::Withhold {
-        problem.abnormal = Abnormal::Stalled;
-    }
-    found.push(problem);
+    found.push(Problem::with(Reason::RolesMissing, &detail));
 }
 
 fn target_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
@@ -315,7 +308,8 @@ fn learned(g: &Gathered<'_>, type_: ConditionType, now: Timestamp) -> Option<Dra
             (CONSENTED, "")
         }
         _ => {
-            let granted = minted.or_else(|| g.live_roles(now))?;
+            // A token without any role tells nothing of the one that is published.
+            let granted = minted.filter(|granted| !granted.is_empty()).or_else(|| g.live_roles(now))?;
             if !roles::missing(&g.tenant.spec.required_roles, granted).is_empty() {
                 return None;
             }

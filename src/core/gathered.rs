@@ -159,6 +159,7 @@ pub enum ProbeResult {
 
 /// What this very reconcile has done so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each of one step")]
 pub struct Session {
     /// The target's bytes were read.
     pub body: Option<BodyFacts>,

@@ -15,7 +15,7 @@ use crate::api::{ExpiredTokenPolicy, MissingRolePolicy, Probe};
 mod target;
 
 pub use target::{PREDECESSOR_LOOK, REPAIR_WINDOW, REPAIRS_MAX, STRANGER_LOOK, contested_until};
-use target::{contested, copy_old, denied, remove_old, settle_target};
+use target::{contested, copy_old, denied, remove_old, settle_target, was_just_repaired};
 
 /// A missing credential Secret may still be on its way so long after the tenant was created.
 pub const CREDENTIAL_GRACE: SignedDuration = SignedDuration::from_mins(2);
@@ -223,7 +223,7 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
     if is_forced(g) {
         return Some(MintWhy::Forced);
     }
-    let hold = attempt::hold(g, now);
+    let persisted = attempt::hold(g, now);
     let held = g.live(now);
     let wanted = g.mint_inputs();
     let needed = match held {
@@ -241,16 +241,12 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
             None
         }
     };
-    match (needed, hold) {
-        (_, Hold::Until(at)) => {
+    match (needed, persisted) {
+        (_, Hold::Until(at)) | (None, Hold::RetryAt(at)) => {
             wake.at(at);
             None
         }
         (Some(why), _) => Some(why),
-        (None, Hold::RetryAt(at)) => {
-            wake.at(at);
-            None
-        }
         // A write that was denied is tried again by itself.
         (None, Hold::Retry) if attempt::is_denied(&g.tenant.status) => None,
         (None, Hold::Retry) => Some(MintWhy::Retry),
@@ -282,7 +278,7 @@ fn lacks_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
 fn lost(g: &Gathered<'_>, now: Timestamp) -> bool {
     let status = &g.tenant.status;
     let promised = status.token.as_ref().is_some_and(|token| token.expires_at.0 > now);
-    promised && !g.session.retired
+    (promised || was_just_repaired(g, now)) && !g.session.retired
 }
 
 /// The same question within ten seconds, whoever asks: what the gate knows within a process, status and Secret know across a restart.

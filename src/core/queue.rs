@@ -190,9 +190,9 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         self.ring(now);
         self.lane_turn = !self.lane_turn;
         let dispatch = if self.lane_turn {
-            self.from_lane(&turn).or_else(|| self.from_ready())
+            self.pop_lane(&turn).or_else(|| self.pop_ready())
         } else {
-            self.from_ready().or_else(|| self.from_lane(&turn))
+            self.pop_ready().or_else(|| self.pop_lane(&turn))
         }?;
         if let Some(item) = self.items.get_mut(&dispatch.key) {
             item.place = Place::Running { again: false };
@@ -222,11 +222,11 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         }
     }
 
-    fn from_ready(&mut self) -> Option<Dispatch<K>> {
+    fn pop_ready(&mut self) -> Option<Dispatch<K>> {
         self.ready.pop().map(|key| Dispatch { key, called: false })
     }
 
-    fn from_lane(&mut self, turn: &impl Fn(Fingerprint) -> (Turn, bool)) -> Option<Dispatch<K>> {
+    fn pop_lane(&mut self, turn: &impl Fn(Fingerprint) -> (Turn, bool)) -> Option<Dispatch<K>> {
         let open = self.lanes.iter().filter_map(|(fingerprint, lane)| match turn(*fingerprint) {
             (Turn::Now, candidate) => {
                 let sent = lane.namespace(candidate).and_then(|namespace| self.sent.get(&namespace));

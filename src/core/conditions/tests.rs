@@ -1,1 +1,15 @@
+use super::*;
 
+mod events;
+mod table;
+mod times;
+mod token;
+
+/// Type, status and reason of each condition, in their order.
+fn shown(status: &DefenderTenantStatus) -> Vec<String> {
+    status
+        .conditions
+        .iter()
+        .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
+        .collect()
+}

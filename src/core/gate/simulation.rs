@@ -128,7 +128,7 @@ impl Sim {
             {
                 let place = (*when, *n);
                 let (key, reply) = self.under_way.remove(&place).unwrap();
-                self.report(place.1, key, reply);
+                self.report(place.1, key, &reply);
             }
         }
     }
@@ -188,9 +188,9 @@ impl Sim {
         }
     }
 
-    fn report(&mut self, n: usize, key: MintKey, reply: Reply) {
+    fn report(&mut self, n: usize, key: MintKey, reply: &Reply) {
         let now = self.now;
-        let (outcome, retry_after) = match &reply {
+        let (outcome, retry_after) = match reply {
             Reply::Token => (Outcome::Token, None),
             Reply::Fails(verdict, wait) => (Outcome::Failed(verdict), *wait),
             // Nobody reports; the tenant itself comes back when its worker is missed.
@@ -206,7 +206,7 @@ impl Sim {
             .gate
             .report(key, &n.to_string(), outcome, retry_after, alone, now);
         let tenant = &mut self.tenants[n];
-        let wake = match (&reply, report.progress) {
+        let wake = match (reply, report.progress) {
             (Reply::Token, _) => {
                 tenant.hold = None;
                 tenant.expires_at = Some(now + SignedDuration::from_secs(LIFE));
@@ -241,3 +241,5 @@ impl Sim {
         }
     }
 }
+
+mod tests;

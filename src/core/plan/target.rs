@@ -20,10 +20,10 @@ pub const REPAIR_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// Brings what is known of the target up to date, and puts right what isn't as we wrote it.
 pub(super) fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     match &g.target {
-        TargetView::Ours(owned) if owned.verified && (g.tenant.is_observed() || g.session.body.is_some()) => None,
-        // A changed spec may want other keys from the same token.
-        TargetView::Ours(owned) if owned.verified && owned.held.is_none() => None,
-        TargetView::Ours(_) => match &g.session.body {
+        TargetView::Ours(_) if g.session.published => None,
+        TargetView::Ours(owned) => match &g.session.body {
+            // A changed spec may want other keys from the same token.
+            None if owned.verified && (g.tenant.is_observed() || owned.held.is_none()) => None,
             None => Some(Step::ReadTarget),
             Some(body) if body.token.is_some() && !body.in_order => {
                 (!contested(g, now, wake) && !denied(g, now, wake)).then_some(Step::Rewrite)
@@ -59,6 +59,11 @@ fn must_look(g: &Gathered<'_>, now: Timestamp) -> bool {
 pub(super) fn contested(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> bool {
     let until = contested_until(g, now);
     until.inspect(|until| wake.at(*until)).is_some()
+}
+
+/// A repair was made so short a while ago that the token which is missing now has been taken again.
+pub(super) fn was_just_repaired(g: &Gathered<'_>, now: Timestamp) -> bool {
+    g.memo.repairs.back().is_some_and(|at| *at <= now && now < saturating_add(*at, REPAIR_WINDOW * 2))
 }
 
 /// Until when no repair is made because of a fight.

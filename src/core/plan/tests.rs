@@ -1,1 +1,7 @@
-
+mod contested;
+mod due;
+mod hold;
+mod probe;
+mod rename;
+mod suspend;
+mod target;
