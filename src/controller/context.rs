@@ -14,6 +14,7 @@ use crate::core::queue::Queue;
 use crate::core::tenant::Key;
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
+use crate::entra::clouds;
 use crate::metrics::Metrics;
 
 /// Tells the time. A trait, so that a test can make two hours pass.
@@ -90,7 +91,9 @@ impl Context {
     /// A context that knows nothing of the cluster yet.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let state = State { world: World::default(), queue: Queue::default(), gate: Gate::new(parts.entra_rate) };
+        let mut logins: Vec<_> = clouds::all().map(|(_, login)| login).collect();
+        logins.dedup();
+        let state = State { world: World::new(logins), queue: Queue::default(), gate: Gate::new(parts.entra_rate) };
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),

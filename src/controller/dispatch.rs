@@ -15,7 +15,7 @@ use crate::core::schedule::saturating_add;
 use crate::core::tenant::Key;
 
 /// Above the longest way through a turn: a fresh token is held for two minutes when the API server is away.
-const TURN_MAX: Duration = Duration::from_secs(180);
+const TURN_MAX: Duration = Duration::from_mins(3);
 /// A turn that panicked or ran out of time is tried again after this.
 const BROKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// The runtime's timers stand still while the machine sleeps: the wall clock is looked at this often.

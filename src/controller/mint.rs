@@ -7,7 +7,7 @@ use super::execute::{Executor, Hands};
 use super::kubeapi::ApiError;
 use crate::core::breaker::{Effect, Outcome};
 use crate::core::claims::{self, Claims, Mismatch};
-use crate::core::errors::{Failure, Scope, Verdict};
+use crate::core::errors::{Failure, Scope};
 use crate::core::gate::{Admission, MintKey, Report};
 use crate::core::gathered::{Minted, ProbeResult};
 use crate::core::inspect::token_facts;
@@ -65,7 +65,7 @@ impl Executor<'_> {
             let mut state = ctx.state();
             let lane_is_empty = state.queue.lane_is_empty(fingerprint);
             match state.gate.admit(key, &tenant.uid, self.called, lane_is_empty, ctx.now()) {
-                Admission::Go => state.world.fingerprint_users(fingerprint, snapshot.endpoints.login).len() <= 1,
+                Admission::Go => state.world.is_alone(fingerprint),
                 Admission::Wait(at) => {
                     hands.session.not_admitted = Some(Some(at));
                     return;
@@ -105,7 +105,7 @@ impl Executor<'_> {
                 drop(begun);
                 self.announce(report, fingerprint);
                 let scope = report.scope.unwrap_or(failure.verdict.scope);
-                ctx.metrics.mint(&failure_label(&failure.verdict), scope.as_str());
+                ctx.metrics.mint(failure.verdict.reason.as_str(), scope.as_str());
                 trail.failed(&failure);
                 hands.session.minted = Some(Minted::Failed { failure, scope, progress: report.progress });
             }
@@ -117,13 +117,11 @@ impl Executor<'_> {
         if report.effect == Effect::None {
             return;
         }
-        let users = {
-            let state = self.ctx.state();
-            state.world.fingerprint_users(fingerprint, self.snapshot.endpoints.login)
-        };
-        match report.effect {
-            Effect::Opened => tracing::warn!(%fingerprint, tenants = users.len(), "the credential is refused: one request a step until it is mended"),
-            _ => tracing::info!(%fingerprint, tenants = users.len(), "the credential is accepted again"),
+        let users = self.ctx.state().world.fingerprint_users(fingerprint);
+        if report.effect == Effect::Opened {
+            tracing::warn!(%fingerprint, tenants = users.len(), "the credential is refused: one request a step until it is mended");
+        } else {
+            tracing::info!(%fingerprint, tenants = users.len(), "the credential is accepted again");
         }
         self.ctx.wake(users);
     }
@@ -179,10 +177,6 @@ impl Executor<'_> {
         self.ctx.metrics.probe(outcome);
         Ok(())
     }
-}
-
-fn failure_label(verdict: &Verdict) -> &'static str {
-    verdict.reason.as_str()
 }
 
 const fn mismatch_text(mismatch: Mismatch) -> &'static str {

@@ -51,10 +51,6 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
     if !snapshot.tenant.deleting && !waits_silently(&snapshot, hands, ctx) && !learned_nothing(hands) {
         for _ in 0..STATUS_TRIES {
             match write_status(ctx, &snapshot, hands).await {
-                Ok(()) => {
-                    troubled = None;
-                    break;
-                }
                 // Somebody was faster: see what it is now, and say it again.
                 Err(ApiError::Conflict) => {
                     troubled = Some(TROUBLED);
@@ -68,7 +64,7 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
                         _ => return Finish { gone: ctx.state().world.tenant(key).is_none(), ..Finish::default() },
                     }
                 }
-                Err(ApiError::NotFound) => {
+                Ok(()) | Err(ApiError::NotFound) => {
                     troubled = None;
                     break;
                 }

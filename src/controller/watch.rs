@@ -10,7 +10,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::context::Context;
+use super::context::{Context, State};
 use super::objects::{SecretBody, SecretMeta, TenantObject, key};
 use crate::api::{LABEL_BUCKET, LABEL_CREDENTIAL};
 use crate::core::tenant::Key;
@@ -120,10 +120,9 @@ impl Kind for SecretBody {
 
 /// A breaker lives as long as a credential has its fingerprint.
 fn forget_fingerprints(ctx: &Context) {
-    let logins: Vec<_> = crate::entra::clouds::all().map(|(_, login)| login).collect();
     let mut state = ctx.state();
-    let known = state.world.fingerprints(&logins);
-    state.gate.retain(|fingerprint| known.contains(fingerprint));
+    let State { world, gate, .. } = &mut *state;
+    gate.retain(|fingerprint| world.has_fingerprint(*fingerprint));
 }
 
 /// Starts the three watches, in each namespace or in all. Each tells once when its first list is complete.
@@ -183,8 +182,8 @@ async fn failed<K: Kind>(ctx: &Context, error: &watcher::Error, tell: &mpsc::Sen
     let code = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
-        watcher::Error::WatchError(status) => Some(status.code),
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status.code),
         _ => None,
     };
     match code {

@@ -53,6 +53,9 @@ pub struct World {
     by_owner: HashMap<String, BTreeSet<Key>>,
     credentials: HashMap<Key, CredentialEntry>,
     by_credential: HashMap<Key, BTreeSet<Key>>,
+    /// Login authorities: a credential has a fingerprint at each.
+    logins: Vec<LoginHost>,
+    by_fingerprint: HashMap<Fingerprint, BTreeSet<Key>>,
     memos: HashMap<String, Memo>,
 }
 
@@ -66,6 +69,12 @@ fn is_newer(a: &str, b: &str) -> bool {
 }
 
 impl World {
+    /// A world that knows nothing yet.
+    #[must_use]
+    pub fn new(logins: impl IntoIterator<Item = LoginHost>) -> Self {
+        Self { logins: logins.into_iter().collect(), ..Self::default() }
+    }
+
     // --- tenants ---
 
     /// A tenant by its key.
@@ -314,16 +323,34 @@ impl World {
             Some(known) if known.parsed == parsed => return Vec::new(),
             _ => seen_changing.then_some(now),
         };
+        self.forget_credential(&key);
+        if let Ok(credential) = &parsed {
+            for login in &self.logins {
+                self.by_fingerprint.entry(credential.fingerprint(*login)).or_default().insert(key.clone());
+            }
+        }
         self.credentials.insert(key.clone(), CredentialEntry { parsed, changed_at });
         self.credential_users(&key)
     }
 
     /// A Secret is gone, or has lost its label. Returns the tenants concerned.
     pub fn credential_deleted(&mut self, key: &Key) -> Vec<Key> {
-        match self.credentials.remove(key) {
-            Some(_) => self.credential_users(key),
-            None => Vec::new(),
+        if self.forget_credential(key) { self.credential_users(key) } else { Vec::new() }
+    }
+
+    fn forget_credential(&mut self, key: &Key) -> bool {
+        let Some(entry) = self.credentials.remove(key) else { return false };
+        let Ok(credential) = entry.parsed else { return true };
+        for login in &self.logins {
+            let fingerprint = credential.fingerprint(*login);
+            if let Some(keys) = self.by_fingerprint.get_mut(&fingerprint) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.by_fingerprint.remove(&fingerprint);
+                }
+            }
         }
+        true
     }
 
     /// A list is complete. Returns the tenants concerned by what is gone.
@@ -354,18 +381,25 @@ impl World {
 
     /// All tenants whose mints would use this fingerprint.
     #[must_use]
-    pub fn fingerprint_users(&self, fingerprint: Fingerprint, login: LoginHost) -> Vec<Key> {
-        let with = self.credentials.iter().filter(|(_, entry)| {
-            entry.parsed.as_ref().is_ok_and(|credential| credential.fingerprint(login) == fingerprint)
-        });
-        with.flat_map(|(key, _)| self.credential_users(key)).collect()
+    pub fn fingerprint_users(&self, fingerprint: Fingerprint) -> Vec<Key> {
+        self.with_fingerprint(fingerprint).flat_map(|key| self.credential_users(key)).collect()
     }
 
-    /// Every fingerprint that could be used.
+    /// No second tenant uses this fingerprint.
     #[must_use]
-    pub fn fingerprints(&self, logins: &[LoginHost]) -> HashSet<Fingerprint> {
-        let credentials = self.credentials.values().filter_map(|entry| entry.parsed.as_ref().ok());
-        credentials.flat_map(|credential| logins.iter().map(|login| credential.fingerprint(*login))).collect()
+    pub fn is_alone(&self, fingerprint: Fingerprint) -> bool {
+        let users = self.with_fingerprint(fingerprint).filter_map(|key| self.by_credential.get(key));
+        users.map(BTreeSet::len).sum::<usize>() <= 1
+    }
+
+    fn with_fingerprint(&self, fingerprint: Fingerprint) -> impl Iterator<Item = &Key> {
+        self.by_fingerprint.get(&fingerprint).into_iter().flatten()
+    }
+
+    /// Some credential has this fingerprint.
+    #[must_use]
+    pub fn has_fingerprint(&self, fingerprint: Fingerprint) -> bool {
+        self.by_fingerprint.contains_key(&fingerprint)
     }
 
     /// How many credential Secrets are known.

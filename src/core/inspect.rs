@@ -141,17 +141,14 @@ fn sound(
 ) -> Option<TokenFacts> {
     let claims = Claims::decode(token.expose()).ok()?;
     let left = u64::try_from(claims.exp.saturating_sub(now.as_second())).ok()?;
-    let (expires_at, roles) = match g.expected() {
-        Some(expected) => {
+    let (expires_at, roles) = if let Some(expected) = g.expected() {
             let checked = claims::check(&claims, &expected, Duration::from_secs(left), now).ok()?;
             (checked.expires_at, checked.roles)
-        }
-        // Without the credential nobody knows the application: the digest says whether these are the bytes that we wrote.
-        None => {
+        } else {
+            // Without the credential nobody knows the application: the digest says whether these are the bytes that we wrote.
             let held = held.filter(|held| untouched(data, held))?;
             (held.expires_at, claims.roles.clone())
-        }
-    };
+        };
     let expires_at = held.map_or(expires_at, |held| held.expires_at.min(expires_at));
     if expires_at <= now {
         return None;

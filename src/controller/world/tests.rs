@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::api::LABEL_BUCKET;
 
+const LOGIN: LoginHost = LoginHost("login.microsoftonline.com");
 const UID: &str = "5b2a1a3c-0000-4000-8000-000000000001";
 
 fn at(seconds: i64) -> Timestamp {
@@ -47,7 +48,7 @@ fn key_of(name: &str) -> Key {
 }
 
 fn world() -> World {
-    let mut world = World::default();
+    let mut world = World::new([LOGIN]);
     assert_eq!(world.tenant_applied(tenant_object(UID, "10", 1, &json!({}))), Ok(Some(key_of("contoso"))));
     world
 }
@@ -186,9 +187,12 @@ fn a_changed_credential_wakes_its_users_and_an_unchanged_one_nobody() {
     assert_eq!(world.credential_applied(&credential("two"), true, at(2)), [key_of("contoso")]);
     let known = world.credential_of(world.tenant(&key_of("contoso")).unwrap()).unwrap();
     assert_eq!(known.changed_at, Some(at(2)));
+    let fingerprint = known.parsed.as_ref().unwrap().fingerprint(LOGIN);
+    assert!(world.has_fingerprint(fingerprint) && world.is_alone(fingerprint));
+    assert_eq!(world.fingerprint_users(fingerprint), [key_of("contoso")]);
     world.tenant_deleted(&key_of("contoso"));
     assert_eq!(world.credential_deleted(&key_of("partner")), [], "nobody uses it");
-    assert!(world.by_credential.is_empty() && world.memos.is_empty() && world.credentials.is_empty());
+    assert!(world.by_fingerprint.is_empty() && world.by_credential.is_empty() && world.memos.is_empty() && world.credentials.is_empty());
 }
 
 #[test]
