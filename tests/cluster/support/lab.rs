@@ -434,6 +434,25 @@ impl Lab {
             .collect()
     }
 
+    /// Calls the API as a consumer would; the answer's status.
+    pub async fn call(&self, url: &str, token: &str) -> u16 {
+        let pem = std::fs::read(self.emulator.ca_file()).expect("the CA");
+        let ca = reqwest::Certificate::from_pem(&pem).expect("a certificate");
+        let proxy = reqwest::Proxy::https(self.emulator.proxy_url()).expect("a proxy");
+        let http = reqwest::Client::builder()
+            .tls_certs_only([ca])
+            .proxy(proxy)
+            .build()
+            .expect("a client");
+        let answer = http
+            .get(url)
+            .bearer_auth(token)
+            .send()
+            .await
+            .expect("an answer");
+        answer.status().as_u16()
+    }
+
     // --- the end ---
 
     /// One more thing that must not be found anywhere.
