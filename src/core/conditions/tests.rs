@@ -1,6 +1,7 @@
 use super::*;
 
 mod events;
+mod kstatus;
 mod table;
 mod times;
 mod token;

@@ -5,7 +5,7 @@ use crate::core::testing::{CLIENT, Lead, Microsoft, World, at, code, http, roles
 use zeroize::Zeroizing;
 
 /// The design's table: reason, what it says beside Ready, abnormal condition.
-const TABLE: [(Reason, &str, &str); 31] = [
+pub(super) const TABLE: [(Reason, &str, &str); 31] = [
     (Reason::TokenPublished, "", ""),
     (Reason::Pending, "", "Reconciling"),
     (Reason::Throttled, "", "Reconciling"),
@@ -71,7 +71,7 @@ const TABLE: [(Reason, &str, &str); 31] = [
     (Reason::Suspended, "", "Stalled"),
 ];
 
-const NOW: i64 = 1_000;
+pub(super) const NOW: i64 = 1_000;
 
 /// Makes this world one where that reason holds.
 pub(super) fn befall(world: &mut World, reason: Reason) {
