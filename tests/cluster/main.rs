@@ -4,5 +4,10 @@
 //! with this process. `DEVCLUSTER_MINOR=1.34` runs them on the oldest version that is promised.
 
 mod crd;
+mod credential;
+mod faults;
+mod proxy;
 mod published;
+mod refused;
+mod shapes;
 mod support;

@@ -130,9 +130,11 @@ impl Operator {
     /// The value of the series whose line begins so, labels included; 0 if there is none.
     pub async fn metric(&self, series: &str) -> f64 {
         let text = self.metrics().await;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
+        let value = text.lines().find_map(|line| {
+            // A series without labels may have an empty list of them.
+            let rest = line.strip_prefix(series)?;
+            rest.strip_prefix("{}").unwrap_or(rest).trim().parse().ok()
+        });
         value.unwrap_or(0.0)
     }
 

@@ -296,25 +296,24 @@ impl Inner {
     }
 
     /// The events of a watch as they come, or later.
-    fn follow(
-        self: Arc<Self>,
-        response: reqwest::Response,
-        delayed: Option<Arc<Rule>>,
-    ) -> Body {
+    fn follow(self: Arc<Self>, response: reqwest::Response, delayed: Option<Arc<Rule>>) -> Body {
         let cut = self.cut.subscribe();
         let state = (self, response, cut, delayed);
-        let events = stream::unfold(state, |(inner, mut response, mut cut, delayed)| async move {
-            let chunk = tokio::select! {
-                _ = cut.changed() => Err(Dropped),
-                chunk = response.chunk() => chunk.map_err(|_| Dropped),
-            };
-            let chunk = chunk.transpose()?;
-            if let Some(rule) = &delayed {
-                rule.released().await;
-            }
-            inner.wait_for_line().await;
-            Some((chunk, (inner, response, cut, delayed)))
-        });
+        let events = stream::unfold(
+            state,
+            |(inner, mut response, mut cut, delayed)| async move {
+                let chunk = tokio::select! {
+                    _ = cut.changed() => Err(Dropped),
+                    chunk = response.chunk() => chunk.map_err(|_| Dropped),
+                };
+                let chunk = chunk.transpose()?;
+                if let Some(rule) = &delayed {
+                    rule.released().await;
+                }
+                inner.wait_for_line().await;
+                Some((chunk, (inner, response, cut, delayed)))
+            },
+        );
         Body::from_stream(events)
     }
 }

@@ -143,7 +143,7 @@ impl Rule {
 
     /// Before the API server sees the request.
     pub async fn before(&self) -> Verdict {
-        if matches!(self.act, Act::HoldAfter) {
+        if matches!(self.act, Act::HoldAfter | Act::DropAfter) {
             return Verdict::Go;
         }
         self.reached.send_modify(|reached| *reached += 1);
@@ -160,15 +160,15 @@ impl Rule {
 
     /// After the API server has answered.
     pub async fn after(&self) -> Verdict {
-        match self.act {
-            Act::HoldAfter => {
-                self.reached.send_modify(|reached| *reached += 1);
-                self.released().await;
-                Verdict::Go
-            }
-            Act::DropAfter => Verdict::Drop,
-            _ => Verdict::Go,
+        if !matches!(self.act, Act::HoldAfter | Act::DropAfter) {
+            return Verdict::Go;
         }
+        self.reached.send_modify(|reached| *reached += 1);
+        if self.act == Act::DropAfter {
+            return Verdict::Drop;
+        }
+        self.released().await;
+        Verdict::Go
     }
 
     /// Waits until it is lifted.
