@@ -3,11 +3,16 @@
 //! Each test has a namespace, an emulator and an operator process of its own; they share one control plane, which ends
 //! with this process. `DEVCLUSTER_MINOR=1.34` runs them on the oldest version that is promised.
 
+mod consent;
+mod cost;
 mod crd;
 mod credential;
-mod faults;
+mod lifecycle;
+mod mismatch;
 mod proxy;
 mod published;
 mod refused;
 mod shapes;
+mod start;
 mod support;
+mod throttling;

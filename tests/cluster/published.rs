@@ -229,10 +229,16 @@ fn the_secret_is_opaque_owned_and_says_what_a_restart_must_know() {
         ] {
             assert_eq!(trail[0][name], value, "{}", trail[0]);
         }
-        lab.tenants()
-            .delete("contoso", &kube::api::DeleteParams::default())
-            .await
-            .expect("deleted");
+        let denied: Vec<_> = lab
+            .requests()
+            .into_iter()
+            .filter(|request| request.code == 403)
+            .collect();
+        assert!(
+            denied.is_empty(),
+            "the manifest grants what is needed: {denied:?}"
+        );
+        lab.delete("contoso").await;
         lab.eventually("the Secret goes with its owner", async || {
             lab.target("contoso").await.is_none().then_some(())
         })

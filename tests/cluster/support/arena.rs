@@ -106,6 +106,11 @@ impl Arena {
 
     /// Applies a CRD and waits until it is served.
     pub async fn apply_crd(&self, crd: &Value) {
+        self.apply_crd_version(crd, "v1alpha1").await;
+    }
+
+    /// Applies a CRD with another version and waits until that is served.
+    pub async fn apply_crd_version(&self, crd: &Value, version: &str) {
         let api: Api<CustomResourceDefinition> = Api::all(self.admin.clone());
         let params = PatchParams::apply(MANAGER).force();
         api.patch(CRD_NAME, &params, &Patch::Apply(crd))
@@ -123,7 +128,7 @@ impl Arena {
         .await;
         // "Established" is said a moment before the first request is answered.
         eventually("the CRD is served", patience, async || {
-            let path = "/apis/defendertenant.io/v1alpha1/defendertenants?limit=1";
+            let path = format!("/apis/defendertenant.io/{version}/defendertenants?limit=1");
             let request = http::Request::get(path)
                 .body(Vec::new())
                 .expect("a request");

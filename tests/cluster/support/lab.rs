@@ -41,6 +41,8 @@ pub struct Setup {
     pub server: Option<String>,
     /// The operator isn't started.
     pub no_operator: bool,
+    /// It serves all namespaces, with the permissions for that.
+    pub cluster_wide: bool,
 }
 
 /// One test's world.
@@ -102,7 +104,11 @@ impl Lab {
                 .expect("a namespace");
         }
         let audit_from = audit::position(arena.audit_log());
-        let token = rbac::grant(&arena.admin, &ns, &namespaces).await;
+        let token = if setup.cluster_wide {
+            rbac::grant_cluster(&arena.admin, &ns).await
+        } else {
+            rbac::grant(&arena.admin, &ns, &namespaces).await
+        };
         let kubeconfig = folder.path().join("operator.kubeconfig");
         let server = setup.server.as_deref().unwrap_or(arena.server());
         let text = arena
@@ -115,8 +121,6 @@ impl Lab {
         let mut args: Vec<String> = [
             "--kubeconfig",
             &kubeconfig.to_string_lossy(),
-            "--watch-namespaces",
-            &namespaces.join(","),
             "--listen",
             "127.0.0.1:0",
             "--ca-bundle",
@@ -124,6 +128,9 @@ impl Lab {
         ]
         .map(str::to_owned)
         .into();
+        if !setup.cluster_wide {
+            args.extend(["--watch-namespaces".to_owned(), namespaces.join(",")]);
+        }
         if !setup.args.iter().any(|arg| arg == "--log-level") {
             args.extend(["--log-level", "trace"].map(str::to_owned));
         }
@@ -190,11 +197,13 @@ impl Lab {
         self.operator = Operator::spawn(&self.arena, &self.invocation, log).await;
     }
 
-    /// Adds a flag for the next start.
+    /// Sets a flag for the next start.
     pub fn flag(&mut self, name: &str, value: &str) {
-        self.invocation
-            .args
-            .extend([name.to_owned(), value.to_owned()]);
+        let args = &mut self.invocation.args;
+        if let Some(at) = args.iter().position(|arg| arg == name) {
+            args.drain(at..at + 2);
+        }
+        args.extend([name.to_owned(), value.to_owned()]);
     }
 
     // --- objects ---
@@ -242,6 +251,16 @@ impl Lab {
             .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
             .await
             .expect("a change");
+    }
+
+    /// Deletes a tenant of any shape.
+    pub async fn delete(&self, name: &str) {
+        let kind = ApiResource::erase::<DefenderTenant>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.arena.admin.clone(), &self.ns, &kind);
+        api.delete(name, &DeleteParams::default())
+            .await
+            .expect("deleted");
     }
 
     /// Asks for a mint by the annotation.
