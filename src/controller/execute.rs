@@ -107,7 +107,7 @@ impl Executor<'_> {
             }
             owner => {
                 let predecessor = owner.is_some_and(|owner| *owner.name == *tenant.key.name);
-                state.world.target_gone(&self.target_key());
+                state.world.target_conflict(&tenant.key, metadata);
                 state.world.remember(&tenant.key, &tenant.uid, |memo| memo.stranger_seen_at = Some(now));
                 hands.found = Some(TargetView::Stranger { predecessor });
             }

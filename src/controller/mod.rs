@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use events::Events;
-pub use kubeapi::KubeApi;
+pub use kubeapi::{ApiError, KubeApi, SecretDraft};
 use tokio::sync::watch::Receiver;
 
 use crate::core::errors::Scope;

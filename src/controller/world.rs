@@ -51,6 +51,8 @@ pub struct World {
     undecodable: HashSet<Key>,
     targets: HashMap<Key, TargetEntry>,
     by_owner: HashMap<String, BTreeSet<Key>>,
+    /// Tenants that found a target of somebody else under their target's name.
+    waiting: HashMap<Key, BTreeSet<Key>>,
     credentials: HashMap<Key, CredentialEntry>,
     by_credential: HashMap<Key, BTreeSet<Key>>,
     /// Login authorities: a credential has a fingerprint at each.
@@ -192,23 +194,42 @@ impl World {
             let version = object.metadata.resource_version.as_deref().unwrap_or_default();
             let same = Some(known.uid.as_str()) == object.metadata.uid.as_deref();
             if same && !is_newer(version, &known.resource_version) {
-                return None;
+                return BTreeSet::new();
             }
         }
+        // Who loses a Secret is concerned as much as who gets one.
+        let before = self.owner_key(&key);
         self.target_known(&object.metadata);
-        self.owner_key(&key)
+        before.into_iter().chain(self.owner_key(&key)).collect()
     }
 
-    /// The watch told that a Secret is gone, or has lost our label.
-    pub fn target_deleted(&mut self, object: &SecretMeta) -> Option<Key> {
+    /// The watch told that a Secret is gone, or has lost our label. Returns the tenants concerned.
+    pub fn target_deleted(&mut self, object: &SecretMeta) -> BTreeSet<Key> {
         let key = key(&object.metadata);
-        let known = self.targets.get(&key)?;
-        if Some(known.uid.as_str()) != object.metadata.uid.as_deref() {
-            return None;
+        if self.targets.get(&key).is_none_or(|known| Some(known.uid.as_str()) != object.metadata.uid.as_deref()) {
+            return BTreeSet::new();
         }
-        let owner = self.owner_key(&key);
+        let concerned = self.owner_and_waiting(&key);
         self.target_gone(&key);
-        owner
+        concerned
+    }
+
+    /// This tenant found somebody else's Secret under its target's name: it is told when that one goes.
+    pub fn target_conflict(&mut self, tenant: &Key, metadata: &ObjectMeta) {
+        let target = key(metadata);
+        // Without our label no watch tells of it.
+        if metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(LABEL_BUCKET)) {
+            self.target_known(metadata);
+            self.waiting.entry(target).or_default().insert(tenant.clone());
+        } else {
+            self.target_gone(&target);
+        }
+    }
+
+    fn owner_and_waiting(&mut self, target: &Key) -> BTreeSet<Key> {
+        let mut concerned = self.waiting.remove(target).unwrap_or_default();
+        concerned.extend(self.owner_key(target));
+        concerned
     }
 
     /// A list is complete: what isn't in it is gone, but for what we wrote a moment ago. Returns the tenants concerned.
@@ -216,7 +237,7 @@ impl World {
         let missing: Vec<Key> = self.targets.keys().filter(|key| within(key) && !listed.contains(*key)).cloned().collect();
         let mut concerned = Vec::new();
         for key in missing {
-            concerned.extend(self.owner_key(&key));
+            concerned.extend(self.owner_and_waiting(&key));
             let fresh = |entry: &TargetEntry| entry.written_at.is_some_and(|at| now.duration_since(at) < OWN_WRITE_TRUSTED);
             match self.targets.get_mut(&key) {
                 // Perhaps the list is older than our write: look before believing either.

@@ -9,6 +9,7 @@ mod cost;
 mod crd;
 mod crd_cases;
 mod credential;
+mod faults;
 mod lifecycle;
 mod mismatch;
 mod proxy;

@@ -115,9 +115,9 @@ fn a_written_target_is_verified_until_somebody_changes_it() {
     let mut world = world();
     world.target_written(&secret("t", "s", "20", Some(UID)).metadata, at(0));
     assert_eq!(version_of(&view(&world, "t")), Some(("20", true)));
-    assert_eq!(world.target_applied(&secret("t", "s", "20", Some(UID))), None, "the own write is no news");
-    assert_eq!(world.target_applied(&secret("t", "s", "19", Some(UID))), None);
-    assert_eq!(world.target_applied(&secret("t", "s", "21", Some(UID))), Some(key_of("contoso")));
+    assert_eq!(world.target_applied(&secret("t", "s", "20", Some(UID))), [].into(), "the own write is no news");
+    assert_eq!(world.target_applied(&secret("t", "s", "19", Some(UID))), [].into());
+    assert_eq!(world.target_applied(&secret("t", "s", "21", Some(UID))), [key_of("contoso")].into());
     assert_eq!(version_of(&view(&world, "t")), Some(("21", false)));
     world.target_verified(&key_of("t"), "20");
     assert_eq!(version_of(&view(&world, "t")), Some(("21", false)), "another version was checked");
@@ -145,9 +145,9 @@ fn a_restart_trusts_the_version_that_the_status_names_and_no_other() {
 fn deletions_are_believed_of_the_very_object_only() {
     let mut world = world();
     world.target_written(&secret("t", "new", "20", Some(UID)).metadata, at(0));
-    assert_eq!(world.target_deleted(&secret("t", "old", "21", Some(UID))), None, "the predecessor's end comes late");
+    assert_eq!(world.target_deleted(&secret("t", "old", "21", Some(UID))), [].into(), "the predecessor's end comes late");
     assert_eq!(version_of(&view(&world, "t")), Some(("20", true)));
-    assert_eq!(world.target_deleted(&secret("t", "new", "22", Some(UID))), Some(key_of("contoso")));
+    assert_eq!(world.target_deleted(&secret("t", "new", "22", Some(UID))), [key_of("contoso")].into());
     assert_eq!(view(&world, "t"), TargetView::Absent);
 }
 
@@ -175,6 +175,22 @@ fn whose_secret_it_is_follows_from_the_controller_reference_alone() {
     let tenant = world.tenant(&key_of("contoso")).unwrap().clone();
     assert_eq!(world.other_targets(&tenant, "renamed").map(|(name, _)| name), Some("t".to_owned()));
     assert_eq!(world.other_targets(&tenant, "t"), None);
+}
+
+#[test]
+fn who_loses_a_secret_is_told_and_who_waits_for_its_name_too() {
+    let mut world = world();
+    world.target_applied(&secret("t", "s", "20", Some(UID)));
+    assert_eq!(world.target_applied(&secret("t", "s", "21", None)), [key_of("contoso")].into(), "its owner reference was taken");
+    world.target_conflict(&key_of("other"), &secret("t", "s", "21", None).metadata);
+    assert_eq!(view(&world, "t"), TargetView::Stranger { predecessor: false });
+    assert_eq!(world.target_deleted(&secret("t", "s", "22", None)), [key_of("other")].into());
+    // Of a Secret without our label nobody would tell that it has gone.
+    let mut unlabelled = secret("t", "s", "23", None).metadata;
+    unlabelled.labels = None;
+    world.target_conflict(&key_of("other"), &unlabelled);
+    assert_eq!(view(&world, "t"), TargetView::Absent);
+    assert!(world.waiting.is_empty());
 }
 
 #[test]

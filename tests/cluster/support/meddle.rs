@@ -47,6 +47,24 @@ impl Lab {
             .expect("it was there");
     }
 
+    /// Waits until there is no tenant of this name.
+    pub async fn until_gone(&self, name: &str) {
+        self.eventually("the tenant is gone", async || {
+            let found = self.tenants().get_opt(name).await.ok()?;
+            found.is_none().then_some(())
+        })
+        .await;
+    }
+
+    /// Changes a tenant in a way that means nothing, so that the operator thinks of it again.
+    pub async fn poke(&self, name: &str, n: usize) {
+        let labels = json!({"metadata": {"labels": {"poked": n.to_string()}}});
+        self.tenants()
+            .patch(name, &PatchParams::default(), &Patch::Merge(&labels))
+            .await
+            .expect("a label");
+    }
+
     /// Wipes a tenant's status.
     pub async fn wipe_status(&self, name: &str) {
         // Nulls, not an empty object: a merge patch with nothing in it changes nothing.
