@@ -13,7 +13,7 @@ use crate::api::ExpiredTokenPolicy;
 use crate::core::gathered::{BodyFacts, Session, TargetView, TokenFacts, WriteFailure};
 use crate::core::ids::AccessToken;
 use crate::core::inspect::{Found, Metadata, desired, inspect, metadata};
-use crate::core::plan::{MintWhy, Step};
+use crate::core::plan::{MintWhy, Step, is_forced};
 use crate::core::target::{Held, Rendered, render_empty, token_in};
 use crate::core::tenant::Key;
 
@@ -129,6 +129,10 @@ impl Executor<'_> {
             Err(error) => return Err(error),
         }
         hands.session.looked = true;
+        if matches!(hands.found, Some(TargetView::Stranger { .. })) && is_forced(&self.snapshot.view(&hands.session, self.ctx)) {
+            // Asked for, looked, and nothing can be done: that is an answer too.
+            hands.session.served_request.clone_from(&self.snapshot.tenant.refresh_request);
+        }
         Ok(())
     }
 

@@ -28,6 +28,18 @@ pub enum CredentialFound {
     Found(Arc<Credential>),
 }
 
+/// What gathering came to.
+pub enum Gathering {
+    /// The facts.
+    Found(Box<Snapshot>),
+    /// There is no such tenant.
+    Gone,
+    /// A spec that the CRD's rules wouldn't have let in.
+    Rejected,
+    /// Something can't be told now.
+    Later,
+}
+
 /// One tenant's facts at one instant.
 pub struct Snapshot {
     /// The tenant.
@@ -37,6 +49,7 @@ pub struct Snapshot {
     pub endpoints: Endpoints,
     credential: CredentialFound,
     health: Health,
+    unproven: bool,
     target: TargetView,
     old_target: Option<OldTarget>,
     memo: Memo,
@@ -58,6 +71,7 @@ impl Snapshot {
                 CredentialFound::Found(credential) => CredentialView::Found(credential),
             },
             health: self.health,
+            unproven: self.unproven,
             target: self.target.clone(),
             old_target: self.old_target.clone(),
             memo: &self.memo,
@@ -89,16 +103,16 @@ pub fn endpoints(tenant: &Tenant) -> Option<Endpoints> {
 }
 
 /// Gathers. `stranger`: what a live look found under the target's name, which no watch tells.
-/// `None` if there is no such tenant, or none that the CRD's rules would have let in.
-pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> Option<Snapshot> {
+pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> Gathering {
     let (tenant, known) = {
         let state = ctx.state();
-        let tenant = state.world.tenant(key)?.clone();
+        let Some(tenant) = state.world.tenant(key).cloned() else { return Gathering::Gone };
         let known = state.world.credential_of(&tenant).cloned();
         (tenant, known)
     };
-    let endpoints = endpoints(&tenant)?;
-    let tenant_id = tenant.spec.tenant_id.parse().ok()?;
+    let (Some(endpoints), Ok(tenant_id)) = (endpoints(&tenant), tenant.spec.tenant_id.parse()) else {
+        return Gathering::Rejected;
+    };
     let denied = ctx.operator_namespace.as_deref() == Some(&*key.namespace);
     let credential = match known {
         _ if denied => CredentialFound::Denied,
@@ -106,18 +120,21 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
             Ok(credential) => CredentialFound::Found(credential),
             Err(fault) => CredentialFound::Malformed(fault),
         },
-        None => look_for_credential(ctx, &tenant).await,
+        None => match look_for_credential(ctx, &tenant).await {
+            Some(found) => found,
+            None => return Gathering::Later,
+        },
     };
     let now = ctx.now();
     let mut state = ctx.state();
-    let health = match &credential {
+    let (health, unproven) = match &credential {
         CredentialFound::Found(credential) => {
             let fingerprint = credential.fingerprint(endpoints.login);
             let changed_at = state.world.credential_of(&tenant).and_then(|entry| entry.changed_at);
             state.gate.learn(fingerprint, changed_at, now);
-            state.gate.health(fingerprint)
+            (state.gate.health(fingerprint), state.gate.is_unproven(fingerprint))
         }
-        _ => Health::Fine,
+        _ => (Health::Fine, false),
     };
     let name = tenant.target_name();
     let target = match state.world.target_view(&tenant, &name) {
@@ -126,22 +143,24 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
     };
     let old_target = state.world.other_targets(&tenant, &name).map(|(name, owned)| OldTarget { name, owned });
     let memo = state.world.memo(&tenant.uid);
-    Some(Snapshot { tenant, tenant_id, endpoints, credential, health, target, old_target, memo })
+    Gathering::Found(Box::new(Snapshot { tenant, tenant_id, endpoints, credential, health, unproven, target, old_target, memo }))
 }
 
 /// No labelled Secret of that name is known: is there one without the label?
-async fn look_for_credential(ctx: &Context, tenant: &Tenant) -> CredentialFound {
+/// `None`: nobody can tell now.
+async fn look_for_credential(ctx: &Context, tenant: &Tenant) -> Option<CredentialFound> {
     let key = Key { namespace: tenant.key.namespace.clone(), name: tenant.spec.secret_ref.name.as_str().into() };
     match ctx.kube.look(&key).await {
         Ok(metadata) => {
             let labels = metadata.labels.unwrap_or_default();
             // Labelled a moment ago: the watch is about to tell.
             if labels.get(LABEL_CREDENTIAL).is_some_and(|value| value == "true") {
-                CredentialFound::NotFound
+                None
             } else {
-                CredentialFound::NotLabelled
+                Some(CredentialFound::NotLabelled)
             }
         }
-        Err(ApiError::NotFound | _) => CredentialFound::NotFound,
+        Err(ApiError::NotFound) => Some(CredentialFound::NotFound),
+        Err(_) => None,
     }
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
 use super::execute::{Executor, Hands};
-use super::gather::{Snapshot, gather};
+use super::gather::{Gathering, Snapshot, gather};
 use super::kubeapi::ApiError;
 use crate::api::DefenderTenantStatus;
 use crate::core::breaker::Health;
@@ -24,18 +24,21 @@ const STATUS_TRIES: usize = 4;
 /// When a turn that came to no end is tried again.
 const TROUBLED: SignedDuration = SignedDuration::from_secs(30);
 
+/// When facts that couldn't be had are asked for again.
+const SOON: SignedDuration = SignedDuration::from_secs(5);
+
 /// Serves one tenant.
 pub async fn reconcile(ctx: &Context, key: &Key, called: bool) -> Finish {
     let mut hands = Hands::default();
     for _ in 0..STEPS_MAX {
-        let Some(snapshot) = gather(ctx, key, hands.found.as_ref()).await else {
-            let exists = ctx.state().world.tenant(key).is_some();
-            return Finish { gone: !exists, ..Finish::default() };
+        let snapshot = match gather(ctx, key, hands.found.as_ref()).await {
+            Gathering::Found(snapshot) => snapshot,
+            other => return without_facts(ctx, key, &other),
         };
         let now = ctx.now();
         let step = plan(&snapshot.view(&hands.session, ctx), now).step;
         if step == Step::Rest {
-            return conclude(ctx, key, snapshot, &hands).await;
+            return conclude(ctx, key, *snapshot, &hands).await;
         }
         tracing::debug!(tenant = %key, ?step, "step");
         Executor { ctx, snapshot: &snapshot, called }.run(step, &mut hands).await;
@@ -60,8 +63,8 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
                         ctx.state().world.tenant_known(tenant);
                     }
                     match gather(ctx, key, hands.found.as_ref()).await {
-                        Some(again) if again.tenant.uid == snapshot.tenant.uid => snapshot = again,
-                        _ => return Finish { gone: ctx.state().world.tenant(key).is_none(), ..Finish::default() },
+                        Gathering::Found(again) if again.tenant.uid == snapshot.tenant.uid => snapshot = *again,
+                        other => return without_facts(ctx, key, &other),
                     }
                 }
                 Ok(()) | Err(ApiError::NotFound) => {
@@ -76,6 +79,20 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
         }
     }
     finish(ctx, &snapshot, hands, troubled)
+}
+
+fn without_facts(ctx: &Context, key: &Key, gathering: &Gathering) -> Finish {
+    match gathering {
+        Gathering::Gone => Finish { gone: true, ..Finish::default() },
+        Gathering::Rejected => {
+            tracing::error!(tenant = %key, "the spec breaks a rule of the CRD: is an older CRD installed?");
+            Finish::default()
+        }
+        // A successor of the same name, or an API server that is away.
+        Gathering::Found(_) | Gathering::Later => {
+            Finish { wake_at: Some(saturating_add(ctx.now(), SOON)), ..Finish::default() }
+        }
+    }
 }
 
 fn finish(ctx: &Context, snapshot: &Snapshot, hands: &Hands, troubled: Option<SignedDuration>) -> Finish {
@@ -95,13 +112,14 @@ fn finish(ctx: &Context, snapshot: &Snapshot, hands: &Hands, troubled: Option<Si
     }
 }
 
-/// A new tenant that only waits for its turn needs no status of its own: the default says "in progress".
+/// Who only waits for a turn that comes in moments needs no status of its own.
 fn waits_silently(snapshot: &Snapshot, hands: &Hands, ctx: &Context) -> bool {
     let g = snapshot.view(&hands.session, ctx);
     hands.session.not_admitted == Some(None)
         && g.health == Health::Fine
         && hands.session.failed_write.is_none()
-        && g.tenant.status.observed_generation.is_none_or(|seen| seen < 0)
+        && hands.session.body.is_none()
+        && !hands.session.retired
 }
 
 /// The API server is away and Microsoft wasn't asked: the last status is the best there is.

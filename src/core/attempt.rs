@@ -180,9 +180,14 @@ pub fn after_mint(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
     let before = g.tenant.status.attempt.as_ref().filter(|attempt| is_valid(g, attempt));
     // A forced mint begins the schedule anew: somebody has just done something.
     let before = before.filter(|_| !is_forced(g));
+    // Eight answers of a service that was away are no eight questions for consent.
+    let trouble = trouble(g);
+    let kind = trouble.as_ref().map_or(Kind::Consent, |trouble| kind(trouble.reason));
+    let last = g.tenant.status.last_error.as_ref().map_or(Some(Reason::RolesMissing), |error| Reason::parse(&error.reason));
+    let before = before.filter(|_| last.is_some_and(|last| self::kind(last) == kind));
     let count = before.map_or(0, |attempt| attempt.count.max(0)).saturating_add(1);
     let jitter = jitter_fraction(&g.tenant.uid);
-    let (count, next_at) = match trouble(g) {
+    let (count, next_at) = match trouble {
         Some(Trouble { progress: Some((probes, next)), .. }) => (i32::try_from(probes).unwrap_or(i32::MAX), next),
         Some(trouble) if matches!(trouble.reason, Reason::NotPermitted | Reason::NamespaceTerminating) => {
             (count, saturating_add(now, WRITE_RETRY))
@@ -203,6 +208,24 @@ pub fn after_mint(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
         // Rounded up: nobody is woken a moment before it is allowed.
         next_at: Some(seconds(saturating_add(next_at, SignedDuration::from_nanos(999_999_999)))),
     })
+}
+
+/// Failures that are counted together.
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Consent,
+    Service,
+    Write,
+    Other,
+}
+
+const fn kind(reason: Reason) -> Kind {
+    match reason {
+        Reason::ConsentRequired | Reason::NoRoles | Reason::RolesMissing | Reason::ServicePrincipalDisabled => Kind::Consent,
+        Reason::ServiceUnavailable | Reason::Throttled | Reason::Pending => Kind::Service,
+        Reason::NotPermitted | Reason::NamespaceTerminating => Kind::Write,
+        _ => Kind::Other,
+    }
 }
 
 enum Settle {

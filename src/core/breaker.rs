@@ -135,6 +135,12 @@ impl Breaker {
         }
     }
 
+    /// It was seen to change, and nobody has tried it yet.
+    #[must_use]
+    pub const fn is_unproven(&self) -> bool {
+        matches!(self.state, State::Proving) && self.changed_at.is_some()
+    }
+
     /// Only the next candidate may go, not whoever comes.
     #[must_use]
     pub const fn wants_candidate(&self) -> bool {

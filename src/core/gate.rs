@@ -98,6 +98,12 @@ impl Gate {
         self.lanes.get(&fingerprint).map_or(Health::Fine, |lane| lane.breaker.health())
     }
 
+    /// A credential that was seen to change, and that nobody has tried yet.
+    #[must_use]
+    pub fn is_unproven(&self, fingerprint: Fingerprint) -> bool {
+        self.lanes.get(&fingerprint).is_some_and(|lane| lane.breaker.is_unproven())
+    }
+
     /// How many breakers are in each state.
     #[must_use]
     pub fn states(&self) -> BTreeMap<&'static str, usize> {

@@ -216,6 +216,8 @@ pub struct Gathered<'a> {
     pub credential: CredentialView<'a>,
     /// What is known of the credential.
     pub health: Health,
+    /// The credential was seen to change, and nobody has tried it yet.
+    pub unproven: bool,
     /// The target Secret.
     pub target: TargetView,
     /// A Secret that was the target before.

@@ -41,6 +41,8 @@ pub enum MintWhy {
     InputsChanged,
     /// What had failed is tried again: its time has come, or spec or credential changed.
     Retry,
+    /// A changed credential is tried once before anybody depends on it.
+    Proof,
     /// The annotation asks for it.
     Forced,
 }
@@ -55,6 +57,7 @@ impl MintWhy {
             Self::Due => "due",
             Self::InputsChanged => "inputs_changed",
             Self::Retry => "retry",
+            Self::Proof => "proof",
             Self::Forced => "forced",
         }
     }
@@ -234,7 +237,7 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
             Some(MintWhy::Lost)
         }
         None => Some(MintWhy::NoToken),
-        Some(held) if wanted.as_ref().is_some_and(|inputs| *inputs != held.mint_inputs) => Some(MintWhy::InputsChanged),
+        Some(held) if wanted.as_ref().is_some_and(|inputs| differ(inputs, &held.mint_inputs)) => Some(MintWhy::InputsChanged),
         Some(held) if held.refresh_at <= now => Some(MintWhy::Due),
         Some(held) => {
             wake.at(held.refresh_at);
@@ -242,16 +245,33 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
         }
     };
     match (needed, persisted) {
-        (_, Hold::Until(at)) | (None, Hold::RetryAt(at)) => {
+        (_, Hold::Until(at)) => {
             wake.at(at);
             None
         }
         (Some(why), _) => Some(why),
+        (None, _) if wants_proof(g, held) => Some(MintWhy::Proof),
+        (None, Hold::RetryAt(at)) => {
+            wake.at(at);
+            None
+        }
         // A write that was denied is tried again by itself.
         (None, Hold::Retry) if attempt::is_denied(&g.tenant.status) => None,
         (None, Hold::Retry) => Some(MintWhy::Retry),
         (None, Hold::Free) => wants_other_roles(g, now).then_some(MintWhy::Retry),
     }
+}
+
+/// Another hash of the same version. An older version's says nothing: an upgrade mints nothing.
+fn differ(wanted: &str, held: &str) -> bool {
+    let version = |hash: &str| hash.split_once(':').map(|(version, _)| version.to_owned());
+    wanted != held && version(wanted) == version(held)
+}
+
+/// Valid tokens follow a changed credential when they are due; one of them goes ahead, so that a mistake shows at once.
+fn wants_proof(g: &Gathered<'_>, held: Option<&Held>) -> bool {
+    let current = g.fingerprint().map(|fingerprint| fingerprint.to_string());
+    g.unproven && held.is_some_and(|held| current.is_some_and(|current| current != held.fingerprint))
 }
 
 /// The annotation has a value that wasn't served yet.

@@ -240,7 +240,7 @@ impl Reason {
             Self::AppMisconfigured => facts("AppMisconfigured", Some((CredentialReady, False)), A::Stalled, O::Partner,
                 "The application's registration doesn't allow this request."),
             Self::ConsentRequired => facts("ConsentRequired", Some((ConsentGranted, False)), A::Stalled, O::Customer,
-                "The customer hasn't consented: send status.consentUrl to an administrator of the customer."),
+                "The customer hasn't consented: send status.consentUrl to an administrator of the customer. If that page says AADSTS650052, the customer has no Defender for Endpoint."),
             Self::NoRoles => facts("NoRoles", Some((ConsentGranted, False)), A::Stalled, O::Customer,
                 "The token carries no role: send status.consentUrl to an administrator of the customer."),
             Self::ServicePrincipalDisabled => facts("ServicePrincipalDisabled", Some((ConsentGranted, False)), A::Stalled, O::Customer,

@@ -124,8 +124,13 @@ fn a_breaker_s_progress_is_what_a_new_process_reads() {
 #[test]
 fn the_count_goes_on_and_begins_anew_with_spec_credential_and_force() {
     type Change = fn(&mut World);
-    let changes: [(&str, Change, i32); 4] = [
+    let changes: [(&str, Change, i32); 5] = [
         ("nothing", |_| {}, 6),
+        (
+            "kind of failure",
+            |world| world.status().last_error = Some(error(Reason::ConsentRequired, Scope::Tenant, 0)),
+            1,
+        ),
         ("spec", |world| world.tenant.generation = 2, 1),
         ("credential", |world| world.secret("s~2"), 1),
         (
@@ -137,6 +142,7 @@ fn the_count_goes_on_and_begins_anew_with_spec_credential_and_force() {
     for (name, change, count) in changes {
         let mut world = World::new();
         world.status().attempt = Some(attempt(5, 0, 90));
+        world.status().last_error = Some(error(Reason::ServiceUnavailable, Scope::Service, 0));
         world.session.minted = Some(failed(http(503), Scope::Service));
         change(&mut world);
         assert_eq!(after(&world.g(), at(100)).unwrap().count, count, "{name}");

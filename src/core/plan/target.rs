@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Step, Wake};
+use super::{Step, Wake, is_forced};
 use crate::core::attempt;
 use crate::core::gathered::{Gathered, TargetView};
 use crate::core::reason::Reason;
@@ -31,7 +31,9 @@ pub(super) fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -
             Some(_) => None,
         },
         TargetView::Stranger { predecessor } => {
-            let pause = if *predecessor { PREDECESSOR_LOOK } else { STRANGER_LOOK };
+            // Who asks for a mint has perhaps just removed the other Secret.
+            let soon = *predecessor || is_forced(g);
+            let pause = if soon { PREDECESSOR_LOOK } else { STRANGER_LOOK };
             // Seen later than now: the clock was set back.
             let seen = if g.session.looked { Some(now) } else { g.memo.stranger_seen_at.filter(|at| *at <= now) };
             match seen.map(|at| saturating_add(at, pause)) {

@@ -50,6 +50,7 @@ pub struct World {
     pub tenant: Tenant,
     pub lead: Lead,
     pub health: Health,
+    pub unproven: bool,
     pub endpoints: Endpoints,
     pub target: TargetView,
     pub old: Option<OldTarget>,
@@ -77,6 +78,7 @@ impl World {
             tenant: tenant(),
             lead: Lead::Found(Box::new(Credential::for_test(CLIENT, "s~1"))),
             health: Health::Fine,
+            unproven: false,
             endpoints: Endpoints {
                 login: LOGIN,
                 audience: AUDIENCE,
@@ -155,6 +157,7 @@ impl World {
                 Lead::Found(credential) => CredentialView::Found(credential),
             },
             health: self.health,
+            unproven: self.unproven,
             target: self.target.clone(),
             old_target: self.old.clone(),
             memo: &self.memo,

@@ -339,3 +339,41 @@ fn one_that_waits_in_its_lane_still_wakes_for_its_expiry() {
         (vec![Step::Mint(MintWhy::Due)], Some(at(3_600)))
     );
 }
+
+#[test]
+fn a_rotated_credential_is_proven_by_one_mint_and_the_others_follow_when_due() {
+    let mut world = World::settled();
+    world.secret("s~2");
+    assert_eq!(
+        world.reconcile(at(100)),
+        (vec![], Some(at(2_400))),
+        "nobody saw it change, or somebody has proven it"
+    );
+    world.unproven = true;
+    assert_eq!(
+        world.reconcile(at(200)),
+        (MINTED(MintWhy::Proof), Some(at(2_600)))
+    );
+    assert_eq!(world.reconcile(at(300)), (vec![], Some(at(2_600))));
+    // Others that asked at the same time find it proven when their turn comes.
+    let mut other = World::settled();
+    other.secret("s~2");
+    other.unproven = true;
+    other.microsoft = Microsoft::Park;
+    assert_eq!(
+        other.reconcile(at(200)),
+        (vec![Step::Mint(MintWhy::Proof)], Some(at(2_400)))
+    );
+    other.unproven = false;
+    assert_eq!(other.reconcile(at(201)), (vec![], Some(at(2_400))));
+}
+
+#[test]
+fn a_hash_of_another_version_mints_nothing() {
+    let mut world = World::settled();
+    let TargetView::Ours(owned) = &mut world.target else {
+        panic!("there is a target")
+    };
+    owned.held.as_mut().unwrap().mint_inputs = "v0:123".to_owned();
+    assert_eq!(world.reconcile(at(100)), (vec![], Some(at(2_400))));
+}
