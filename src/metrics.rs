@@ -16,6 +16,9 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::controller::context::Context;
 use crate::core::conditions::ready_of;
 
+/// Begins the name of each metric.
+pub const PREFIX: &str = "defender_tenant";
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct MintLabels {
     outcome: String,
@@ -67,7 +70,7 @@ impl Metrics {
     /// Registers everything.
     #[must_use]
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("defender_tenant");
+        let mut registry = Registry::with_prefix(PREFIX);
         let metrics = Self {
             registry: Arc::default(),
             mints: Family::default(),
@@ -182,6 +185,38 @@ impl Timer<'_> {
     }
 }
 
+/// A gauge that is read when somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scraped {
+    /// Its name, without the prefix.
+    pub name: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// One for each tenant; off with `--tenant-metrics false`.
+    pub per_tenant: bool,
+}
+
+const fn scraped(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Scraped {
+    Scraped { name, help, labels, per_tenant: false }
+}
+
+const fn of_each_tenant(name: &'static str, help: &'static str) -> Scraped {
+    Scraped { name, help, labels: &["namespace", "name"], per_tenant: true }
+}
+
+/// The gauges that [`Metrics::observe`] adds, in their order.
+pub const SCRAPED: [Scraped; 7] = [
+    scraped("tenants", &["ready", "reason"], "DefenderTenants by their Ready condition"),
+    scraped("undecodable_objects", &[], "DefenderTenants that have another version's shape"),
+    scraped("breakers", &["state"], "Credentials by the state of their breaker"),
+    scraped("queue_depth", &["queue"], "DefenderTenants that wait for a turn (ready), for their credential's turn (parked) or are being served (running)"),
+    of_each_tenant("ready", "1 while the tenant's Secret holds a live token"),
+    of_each_tenant("token_expiration_timestamp_seconds", "When the tenant's token expires"),
+    of_each_tenant("token_refresh_timestamp_seconds", "When the tenant's token is renewed"),
+];
+
 /// What is true at this moment, read when somebody asks.
 struct Scrape {
     ctx: Weak<Context>,
@@ -200,22 +235,23 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let Some(ctx) = self.ctx.upgrade() else { return Ok(()) };
         let seen = See::at(&ctx);
-        let mut family = |name: &str, help: &str, rows: &[(Labels, f64)]| -> Result<(), fmt::Error> {
-            let mut metric = encoder.encode_descriptor(name, help, None, prometheus_client::metrics::MetricType::Gauge)?;
+        let rows = [
+            &seen.tenants,
+            &seen.undecodable,
+            &seen.breakers,
+            &seen.queue,
+            &seen.ready,
+            &seen.expires,
+            &seen.refresh,
+        ];
+        let wanted = SCRAPED.iter().zip(rows).filter(|(gauge, _)| self.tenant_series || !gauge.per_tenant);
+        for (gauge, rows) in wanted {
+            let kind = prometheus_client::metrics::MetricType::Gauge;
+            let mut metric = encoder.encode_descriptor(gauge.name, gauge.help, None, kind)?;
             for (labels, value) in rows {
-                let row = ConstGauge::new(*value);
-                row.encode(metric.encode_family(labels)?)?;
+                debug_assert!(labels.iter().map(|(name, _)| name).eq(gauge.labels), "{}", gauge.name);
+                ConstGauge::new(*value).encode(metric.encode_family(labels)?)?;
             }
-            Ok(())
-        };
-        family("tenants", "DefenderTenants by their Ready condition", &seen.tenants)?;
-        family("undecodable_objects", "DefenderTenants that have another version's shape", &seen.undecodable)?;
-        family("breakers", "Credentials by the state of their breaker", &seen.breakers)?;
-        family("queue_depth", "DefenderTenants that wait for a turn (ready), for their credential's turn (parked) or are being served (running)", &seen.queue)?;
-        if self.tenant_series {
-            family("ready", "1 while the tenant's Secret holds a live token", &seen.ready)?;
-            family("token_expiration_timestamp_seconds", "When the tenant's token expires", &seen.expires)?;
-            family("token_refresh_timestamp_seconds", "When the tenant's token is renewed", &seen.refresh)?;
         }
         Ok(())
     }

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Writes what is generated from the code: crds/, docs/reference/ and tests/kstatus/reasons.json.
+# generate.sh FOLDER writes the former two below another folder and leaves the last alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+CARGO=${CARGO:-cargo}
+# Built as by `make build` and `make test-unit`, so that nothing is compiled twice.
+"$CARGO" build --quiet --workspace --bins
+"${CARGO_TARGET_DIR:-target}/debug/reference-docs" "${1:-.}"
+if [ $# = 0 ]; then
+  UPDATE_FIXTURES=1 "$CARGO" test --quiet --workspace --exclude devcluster --lib --bins kstatus >/dev/null
+fi
