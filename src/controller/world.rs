@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::objects::{SecretBody, SecretMeta, TenantObject, controller_of, key};
-use crate::api::DefenderTenantStatus;
+use crate::api::{DefenderTenantStatus, LABEL_BUCKET};
 use crate::core::credential::{Credential, Fault, Fingerprint, parse_data};
 use crate::core::gathered::{Memo, Owned, TargetView};
 use crate::core::ids::LoginHost;
@@ -187,8 +187,8 @@ impl World {
 
     // --- targets ---
 
-    /// The watch told a Secret with our label. Returns the tenant that has something to do because of it.
-    pub fn target_applied(&mut self, object: &SecretMeta) -> Option<Key> {
+    /// The watch told a Secret with our label. Returns the tenants that have something to do because of it.
+    pub fn target_applied(&mut self, object: &SecretMeta) -> BTreeSet<Key> {
         let key = key(&object.metadata);
         if let Some(known) = self.targets.get(&key) {
             let version = object.metadata.resource_version.as_deref().unwrap_or_default();
