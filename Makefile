@@ -20,10 +20,10 @@ demo: build ## The whole main job on a real API server, with Microsoft played by
 
 test: test-unit test-cluster test-interop ## All tests: unit, component, cluster, real client libraries
 
-test-unit: ## Unit and component tests (no cluster)
+test-unit: ## Unit and component tests, and those of the documents (no cluster)
 	$(CARGO) test --workspace --exclude devcluster --lib --bins
 	$(CARGO) test -p entra-emulator --tests
-	$(CARGO) test -p defender-tenant-operator --test entra_client
+	$(CARGO) test -p defender-tenant-operator --test entra_client --test docs
 
 test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the oldest that we promise
 	$(CARGO) test -p devcluster

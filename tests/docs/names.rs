@@ -1,0 +1,274 @@
+//! Flags, fields, metrics and codes that a page names are those that exist.
+
+use std::collections::BTreeSet;
+
+use clap::CommandFactory as _;
+use defender_tenant_operator::api;
+use defender_tenant_operator::cli::Cli;
+use defender_tenant_operator::core::errors::table;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use serde_json::Value;
+
+use super::page::{Page, operator_pages, root};
+
+/// Flags of the other programs that the pages use.
+const OTHERS: &[(&str, &[&str])] = &[
+    (
+        "kubectl",
+        &[
+            "all",
+            "as",
+            "cascade",
+            "dry-run",
+            "duration",
+            "field-selector",
+            "flatten",
+            "for",
+            "from-file",
+            "from-literal",
+            "minify",
+            "overwrite",
+            "patch-file",
+            "raw",
+            "subresource",
+            "timeout",
+            "token",
+            "type",
+            "user",
+            "wait",
+        ],
+    ),
+    (
+        "curl",
+        &[
+            "fail-with-body",
+            "header",
+            "max-time",
+            "retry",
+            "retry-max-time",
+            "show-error",
+            "silent",
+            "user-agent",
+        ],
+    ),
+    (
+        "az",
+        &[
+            "api",
+            "api-permissions",
+            "append",
+            "display-name",
+            "id",
+            "query",
+            "sign-in-audience",
+            "web-redirect-uris",
+        ],
+    ),
+    ("kube-apiserver", &["encryption-provider-config"]),
+    ("cargo", &["exact", "lib", "package", "release", "test"]),
+    ("devcluster", &["audit-log", "kubernetes"]),
+    ("kubectl config view", &["current"]),
+];
+
+/// Words made of these characters, as they follow each other.
+fn words(text: &str, part_of_word: impl Fn(char) -> bool) -> impl Iterator<Item = &str> {
+    text.split(move |c| !part_of_word(c))
+        .filter(|word| !word.is_empty())
+}
+
+/// What of each page isn't known.
+fn unknown(of: impl Fn(&Page) -> Vec<String>) -> Vec<String> {
+    let told = |page: &Page| {
+        of(page)
+            .into_iter()
+            .map(|what| format!("{}: {what}", page.name()))
+            .collect::<Vec<_>>()
+    };
+    operator_pages().iter().flat_map(told).collect()
+}
+
+fn flags() -> BTreeSet<String> {
+    let mut cli = Cli::command();
+    cli.build();
+    let own = cli
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(clap::Arg::get_long);
+    let others = OTHERS.iter().flat_map(|(_, flags)| flags.iter().copied());
+    own.chain(others).map(str::to_owned).collect()
+}
+
+fn unknown_flags(text: &str) -> Vec<String> {
+    let known = flags();
+    words(text, |c| c.is_ascii_alphanumeric() || c == '-')
+        .filter_map(|word| word.strip_prefix("--"))
+        .filter(|flag| flag.starts_with(|c: char| c.is_ascii_lowercase()) && !known.contains(*flag))
+        .map(|flag| format!("--{flag}"))
+        .collect()
+}
+
+#[test]
+fn every_flag_exists() {
+    assert_eq!(
+        unknown(|page| unknown_flags(&page.text)),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        unknown_flags("`--https-proxy`, --entra-rates=5 and ---"),
+        ["--entra-rates"]
+    );
+}
+
+#[test]
+fn every_environment_variable_exists() {
+    let mut cli = Cli::command();
+    cli.build();
+    let known: BTreeSet<_> = cli
+        .get_subcommands()
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|arg| arg.get_env()?.to_str())
+        .map(str::to_owned)
+        .collect();
+    let unknown = unknown(|page| {
+        words(&page.text, |c| c.is_ascii_uppercase() || c == '_')
+            .filter(|word| word.starts_with("DTO_") && word.len() > 4 && !known.contains(*word))
+            .map(str::to_owned)
+            .collect()
+    });
+    assert_eq!(unknown, Vec::<String>::new());
+}
+
+fn schema() -> JSONSchemaProps {
+    let version = api::crd().spec.versions.remove(0);
+    version.schema.unwrap().open_api_v3_schema.unwrap()
+}
+
+/// The schema below this one that a name leads to.
+fn step<'a>(schema: &'a JSONSchemaProps, name: &str) -> Option<&'a JSONSchemaProps> {
+    let schema = match &schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(item)) => item,
+        _ => schema,
+    };
+    if let Some(JSONSchemaPropsOrBool::Schema(value)) = &schema.additional_properties {
+        return Some(value);
+    }
+    schema.properties.as_ref()?.get(name)
+}
+
+/// Fields, written as `spec.region` or `status.token.roles`. (`src/api/spec.rs` is a file.)
+fn unknown_fields(text: &str) -> Vec<String> {
+    let schema = schema();
+    words(text, |c| {
+        c.is_ascii_alphanumeric() || matches!(c, '.' | '/')
+    })
+    .map(|word| word.trim_matches('.'))
+    .filter(|word| word.starts_with("spec.") || word.starts_with("status."))
+    .filter(|word| {
+        word.split('.')
+            .try_fold(&schema, |schema, name| step(schema, name))
+            .is_none()
+    })
+    .map(str::to_owned)
+    .collect()
+}
+
+#[test]
+fn every_field_exists() {
+    assert_eq!(
+        unknown(|page| unknown_fields(&page.text)),
+        Vec::<String>::new()
+    );
+    let text = "`spec.refresh.minRemainingSeconds`, status.token.roles; spec.target.labels.team, spec.regions.";
+    assert_eq!(unknown_fields(text), ["spec.regions"]);
+}
+
+/// Paths in a manifest that the schema doesn't have.
+fn strays(value: &Value, schema: &JSONSchemaProps, path: &str) -> Vec<String> {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, value)| {
+                let path = format!("{path}.{name}");
+                match step(schema, name) {
+                    Some(schema) => strays(value, schema, &path),
+                    None => vec![path],
+                }
+            })
+            .collect(),
+        Value::Array(items) => items
+            .iter()
+            .flat_map(|item| strays(item, schema, path))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_manifest_has_fields_that_exist() {
+    let schema = schema();
+    let mut manifests = 0;
+    let mut faults = Vec::new();
+    for page in operator_pages() {
+        for block in page.blocks("yaml") {
+            for document in block
+                .split("\n---\n")
+                .filter(|document| document.contains("kind: DefenderTenant"))
+            {
+                let object: Value = serde_saphyr::from_str(document)
+                    .unwrap_or_else(|e| panic!("{}: {e}", page.name()));
+                let spec = &object["spec"];
+                manifests += 1;
+                let strays = strays(spec, step(&schema, "spec").unwrap(), "spec");
+                faults.extend(
+                    strays
+                        .into_iter()
+                        .map(|stray| format!("{}: {stray}", page.name())),
+                );
+            }
+        }
+    }
+    assert_eq!(faults, Vec::<String>::new());
+    assert!(manifests > 0, "no page shows a manifest");
+}
+
+#[test]
+fn every_metric_exists() {
+    let reference = Page::read(root().join("docs/reference/metrics.md"));
+    let known: BTreeSet<_> = names_of_metrics(&reference.text).collect();
+    assert!(known.len() > 10, "{known:?}");
+    let unknown = unknown(|page| {
+        names_of_metrics(&page.text)
+            .filter(|name| !is_known(name, &known))
+            .map(str::to_owned)
+            .collect()
+    });
+    assert_eq!(unknown, Vec::<String>::new());
+}
+
+fn names_of_metrics(text: &str) -> impl Iterator<Item = &str> {
+    words(text, |c| c.is_ascii_lowercase() || c == '_')
+        .filter(|word| word.starts_with("defender_tenant_"))
+}
+
+/// A name, a histogram's series, or a common beginning written as `defender_tenant_*`.
+fn is_known(name: &str, known: &BTreeSet<&str>) -> bool {
+    let base = ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name);
+    known.contains(base) || name == "defender_tenant_"
+}
+
+#[test]
+fn every_error_code_exists() {
+    let unknown = unknown(|page| {
+        words(&page.text, |c| c.is_ascii_alphanumeric())
+            .filter_map(|word| word.strip_prefix("AADSTS")?.parse().ok())
+            .filter(|code| table::find(*code).is_none())
+            .map(|code: u32| format!("AADSTS{code}"))
+            .collect()
+    });
+    assert_eq!(unknown, Vec::<String>::new());
+}
