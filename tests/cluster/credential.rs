@@ -69,7 +69,7 @@ fn a_missing_secret_is_waited_for_and_picked_up() {
 }
 
 #[test]
-fn a_secret_without_the_label_is_never_read_and_its_owner_is_told_how_to_label_it() {
+fn a_secret_without_the_label_is_no_credential_and_its_owner_is_told_how_to_label_it() {
     run(async {
         let lab = Lab::new("unlabelled").await;
         let keys = [

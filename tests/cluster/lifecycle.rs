@@ -167,7 +167,7 @@ fn a_probe_finds_out_that_defender_is_not_set_up() {
 fn an_expired_token_never_looks_alive() {
     run(async {
         let lab = Lab::new("expiry").await;
-        lab.emulator.lifetime(14).await;
+        lab.emulator.lifetime(24).await;
         for (n, policy) in [(1, "Delete"), (2, "Empty")] {
             lab.emulator
                 .consented(&guid(n), CLIENT, &["Alert.Read.All"])

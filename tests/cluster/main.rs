@@ -19,3 +19,4 @@ mod shapes;
 mod start;
 mod support;
 mod throttling;
+mod unreachable;

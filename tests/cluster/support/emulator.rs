@@ -21,8 +21,6 @@ pub struct Journaled {
     pub host: String,
     /// The customer.
     pub tenant: Option<String>,
-    /// The application.
-    pub client: Option<String>,
     /// `ok`, `AADSTSn`, `http n` or `reset`.
     pub outcome: String,
     /// When.

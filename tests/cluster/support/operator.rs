@@ -80,9 +80,13 @@ impl Operator {
         String::from_utf8_lossy(&std::fs::read(&self.log).expect("the log")).into_owned()
     }
 
-    /// The file of its stderr.
-    pub fn log_file(&self) -> &Path {
-        &self.log
+    /// The most memory that it ever had.
+    pub fn peak_memory_kib(&self) -> u64 {
+        let id = self.child.as_ref().expect("it was started").id();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        number.expect("a number")
     }
 
     /// Log lines with this `message`.
