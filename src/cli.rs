@@ -36,15 +36,30 @@ pub struct Run {
     pub kubeconfig: Option<PathBuf>,
 
     /// Where health and metrics are served; port 0 takes any free one and names it in the first log line.
-    #[arg(long, env = "DTO_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS:PORT")]
+    #[arg(
+        long,
+        env = "DTO_LISTEN",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDRESS:PORT"
+    )]
     pub listen: SocketAddr,
 
     /// How log lines look.
-    #[arg(long, env = "DTO_LOG_FORMAT", default_value = "json", value_name = "FORMAT")]
+    #[arg(
+        long,
+        env = "DTO_LOG_FORMAT",
+        default_value = "json",
+        value_name = "FORMAT"
+    )]
     pub log_format: LogFormat,
 
     /// Least severe lines that are logged: error, warn, info, debug, trace, or directives (info,kube=debug).
-    #[arg(long, env = "DTO_LOG_LEVEL", default_value = "info", value_name = "LEVEL")]
+    #[arg(
+        long,
+        env = "DTO_LOG_LEVEL",
+        default_value = "info",
+        value_name = "LEVEL"
+    )]
     pub log_level: String,
 
     /// How many tenants are served at once.
@@ -96,14 +111,25 @@ fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
 fn namespace(text: &str) -> Result<String, &'static str> {
     let ok = !text.is_empty()
         && text.len() <= 63
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
         && !text.ends_with('-');
-    if ok { Ok(text.to_owned()) } else { Err("a namespace has lower-case letters, digits and '-', 63 at most") }
+    if ok {
+        Ok(text.to_owned())
+    } else {
+        Err("a namespace has lower-case letters, digits and '-', 63 at most")
+    }
 }
 
 /// Groups that other controllers, or this one, give a meaning to.
-const RESERVED: [&str; 4] = ["kubernetes.io", "k8s.io", "defendertenant.io", "reloader.stakater.com"];
+const RESERVED: [&str; 4] = [
+    "kubernetes.io",
+    "k8s.io",
+    "defendertenant.io",
+    "reloader.stakater.com",
+];
 
 fn metadata_key(text: &str) -> Result<String, &'static str> {
     let (prefix, name) = text.rsplit_once('/').unwrap_or(("", text));
@@ -111,15 +137,23 @@ fn metadata_key(text: &str) -> Result<String, &'static str> {
     let name_ok = name.len() <= 63
         && alnum(name.chars().next())
         && alnum(name.chars().last())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let prefix_ok = prefix.len() <= 253
-        && prefix.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c));
+        && prefix
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c));
     if !name_ok || !prefix_ok {
         return Err("a key is a name such as team, or example.com/team");
     }
-    let reserved = RESERVED.iter().any(|group| prefix == *group || prefix.ends_with(&format!(".{group}")));
+    let reserved = RESERVED
+        .iter()
+        .any(|group| prefix == *group || prefix.ends_with(&format!(".{group}")));
     if reserved {
-        return Err("keys of kubernetes.io, k8s.io, defendertenant.io and reloader.stakater.com are reserved");
+        return Err(
+            "keys of kubernetes.io, k8s.io, defendertenant.io and reloader.stakater.com are reserved",
+        );
     }
     Ok(text.to_owned())
 }
@@ -141,11 +175,20 @@ mod tests {
     #[test]
     fn every_flag_of_run_has_its_environment_variable() {
         let cli = Cli::command();
-        let run = cli.get_subcommands().find(|c| c.get_name() == "run").unwrap();
-        for arg in run.get_arguments().filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version")) {
+        let run = cli
+            .get_subcommands()
+            .find(|c| c.get_name() == "run")
+            .unwrap();
+        for arg in run
+            .get_arguments()
+            .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
+        {
             let flag = arg.get_long().unwrap();
             let env = arg.get_env().unwrap().to_str().unwrap();
-            assert_eq!(env, format!("DTO_{}", flag.to_uppercase().replace('-', "_")));
+            assert_eq!(
+                env,
+                format!("DTO_{}", flag.to_uppercase().replace('-', "_"))
+            );
         }
     }
 

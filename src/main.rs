@@ -14,7 +14,10 @@ fn main() -> ExitCode {
         Command::Crds => print!("{}", api::render()),
         Command::Version => println!("{}", env!("CARGO_PKG_VERSION")),
         Command::Run(args) => {
-            let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            let runtime = match tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+            {
                 Ok(runtime) => runtime,
                 Err(error) => {
                     eprintln!("error: no runtime: {error}");

@@ -68,7 +68,11 @@ impl RunError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Level(_) | Self::UserAgent | Self::Http(_) | Self::Kubeconfig(_) | Self::Listen { .. } => 2,
+            Self::Level(_)
+            | Self::UserAgent
+            | Self::Http(_)
+            | Self::Kubeconfig(_)
+            | Self::Listen { .. } => 2,
             Self::Preflight(_) | Self::Controller(_) | Self::Signal(_) => 1,
         }
     }
@@ -88,14 +92,23 @@ pub async fn run(args: Run) -> Result<(), RunError> {
     };
     let microsoft = http::build(&settings)?;
     let client = kube_client(&args).await?;
-    let (listener, address) = server::bind(args.listen)
-        .await
-        .map_err(|error| RunError::Listen { address: args.listen, error })?;
+    let (listener, address) =
+        server::bind(args.listen)
+            .await
+            .map_err(|error| RunError::Listen {
+                address: args.listen,
+                error,
+            })?;
     tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "starting");
 
     let metrics = Metrics::new();
     let ready = Arc::new(AtomicBool::new(false));
-    let server = tokio::spawn(server::serve(listener, metrics.clone(), ready.clone(), stop.clone()));
+    let server = tokio::spawn(server::serve(
+        listener,
+        metrics.clone(),
+        ready.clone(),
+        stop.clone(),
+    ));
     if !preflight(&client, &args.watch_namespaces, stop.clone()).await? {
         return Ok(());
     }
@@ -110,12 +123,16 @@ pub async fn run(args: Run) -> Result<(), RunError> {
             refresh_margin: SignedDuration::from_secs(i64::from(args.refresh_margin)),
             target_metadata_allow: args.target_metadata_allow.clone(),
         },
-        operator_namespace: args.operator_namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok()),
+        operator_namespace: args
+            .operator_namespace
+            .clone()
+            .or_else(|| std::env::var("POD_NAMESPACE").ok()),
         entra_rate: f64::from(args.entra_rate),
     }));
     metrics.observe(&ctx, args.tenant_metrics);
     let concurrency = usize::from(args.concurrency);
-    let result = controller::run(ctx, args.watch_namespaces, concurrency, ready.clone(), stop).await;
+    let result =
+        controller::run(ctx, args.watch_namespaces, concurrency, ready.clone(), stop).await;
     ready.store(false, Ordering::Release);
     server.abort();
     tracing::info!("stopped");
@@ -123,7 +140,11 @@ pub async fn run(args: Run) -> Result<(), RunError> {
 }
 
 /// The API server may still be starting: an answer that says no is final, no answer isn't.
-async fn preflight(client: &Client, namespaces: &[String], mut stop: watch::Receiver<bool>) -> Result<bool, RunError> {
+async fn preflight(
+    client: &Client,
+    namespaces: &[String],
+    mut stop: watch::Receiver<bool>,
+) -> Result<bool, RunError> {
     let mut tries = 0;
     loop {
         match preflight::check(client, namespaces).await {
@@ -164,7 +185,10 @@ async fn kube_client(args: &Run) -> Result<Client, RunError> {
     // Retries are the queue's business; each request has a time-out of its own.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
-    let agent = HeaderValue::from_static(concat!("defender-tenant-operator/", env!("CARGO_PKG_VERSION")));
+    let agent = HeaderValue::from_static(concat!(
+        "defender-tenant-operator/",
+        env!("CARGO_PKG_VERSION")
+    ));
     config.headers.push((reqwest::header::USER_AGENT, agent));
     Client::try_from(config).map_err(|error| bad(&error))
 }
@@ -172,8 +196,18 @@ async fn kube_client(args: &Run) -> Result<Client, RunError> {
 /// `proxy-url` of the current context's cluster.
 fn proxy_of(kubeconfig: &Kubeconfig) -> Option<String> {
     let current = kubeconfig.current_context.as_ref()?;
-    let context = kubeconfig.contexts.iter().find(|context| context.name == *current)?.context.as_ref()?;
-    let cluster = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster)?.cluster.as_ref()?;
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|context| context.name == *current)?
+        .context
+        .as_ref()?;
+    let cluster = kubeconfig
+        .clusters
+        .iter()
+        .find(|cluster| cluster.name == context.cluster)?
+        .cluster
+        .as_ref()?;
     cluster.proxy_url.clone().filter(|url| !url.is_empty())
 }
 

@@ -42,18 +42,26 @@ pub async fn serve(
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stopped)
+        .await
 }
 
 async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     if shared.ready.load(Ordering::Acquire) {
         (StatusCode::OK, "ok")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the first lists aren't complete yet")
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the first lists aren't complete yet",
+        )
     }
 }
 
 async fn scrape(State(shared): State<Shared>) -> impl IntoResponse {
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, content_type)], shared.metrics.render())
+    (
+        [(header::CONTENT_TYPE, content_type)],
+        shared.metrics.render(),
+    )
 }

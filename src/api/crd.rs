@@ -12,8 +12,13 @@ use super::spec::DefenderTenant;
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = DefenderTenant::crd();
     for version in &mut crd.spec.versions {
-        let root = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut());
-        let Some(properties) = root.and_then(|r| r.properties.as_mut()) else { continue };
+        let root = version
+            .schema
+            .as_mut()
+            .and_then(|s| s.open_api_v3_schema.as_mut());
+        let Some(properties) = root.and_then(|r| r.properties.as_mut()) else {
+            continue;
+        };
         if let Some(status) = properties.get_mut("status") {
             // kstatus takes an object without a status for a finished one.
             status.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
@@ -26,10 +31,18 @@ pub fn crd() -> CustomResourceDefinition {
 
 /// API servers from 1.34 on warn of formats that they don't know.
 fn drop_formats(schema: &mut JSONSchemaProps) {
-    if schema.format.as_deref().is_some_and(|f| !matches!(f, "date-time" | "int32" | "int64")) {
+    if schema
+        .format
+        .as_deref()
+        .is_some_and(|f| !matches!(f, "date-time" | "int32" | "int64"))
+    {
         schema.format = None;
     }
-    schema.properties.iter_mut().flat_map(|p| p.values_mut()).for_each(drop_formats);
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|p| p.values_mut())
+        .for_each(drop_formats);
 }
 
 /// The CRDs as a YAML stream, as they stand in `crds/`.

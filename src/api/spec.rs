@@ -136,14 +136,20 @@ impl DefenderTenant {
     /// Name of the target Secret.
     #[must_use]
     pub fn target_name(&self) -> String {
-        target_name(self.metadata.name.as_deref().unwrap_or_default(), &self.spec)
+        target_name(
+            self.metadata.name.as_deref().unwrap_or_default(),
+            &self.spec,
+        )
     }
 }
 
 /// Name of the target Secret of a tenant so named.
 #[must_use]
 pub fn target_name(tenant_name: &str, spec: &DefenderTenantSpec) -> String {
-    spec.target.name.clone().unwrap_or_else(|| format!("{tenant_name}{TARGET_NAME_SUFFIX}"))
+    spec.target
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("{tenant_name}{TARGET_NAME_SUFFIX}"))
 }
 
 /// The Defender API that a token is for.
@@ -174,7 +180,9 @@ pub enum MissingRolePolicy {
 }
 
 /// An extra key in the target Secret.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[derive(
+    Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema,
+)]
 pub enum Format {
     /// Key `header`: `Authorization: Bearer …`, for `curl -H @file`.
     Header,
@@ -253,7 +261,9 @@ pub struct Refresh {
 
 impl Default for Refresh {
     fn default() -> Self {
-        Self { min_remaining_seconds: default_min_remaining() }
+        Self {
+            min_remaining_seconds: default_min_remaining(),
+        }
     }
 }
 

@@ -8,11 +8,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::breaker::Health;
 use super::errors::{Retry, Scope, retry};
 use super::gathered::{Gathered, Minted, WriteFailure};
-use super::plan::{is_forced, may_publish};
+use super::plan::is_forced;
 use super::reason::Reason;
 use super::roles;
 use super::schedule::{jitter_fraction, saturating_add};
 use crate::api::{AttemptStatus, DefenderTenantStatus, LastErrorStatus, MissingRolePolicy};
+
+mod trouble;
+
+use trouble::{Kind, Trouble, trouble};
 
 /// How often a write that the API server denied is tried again.
 pub const WRITE_RETRY: SignedDuration = SignedDuration::from_mins(5);
@@ -40,7 +44,9 @@ pub enum Hold {
 #[must_use]
 pub fn hold(g: &Gathered<'_>, now: Timestamp) -> Hold {
     let status = &g.tenant.status;
-    let Some(attempt) = &status.attempt else { return Hold::Free };
+    let Some(attempt) = &status.attempt else {
+        return Hold::Free;
+    };
     let error = status.last_error.as_ref();
     if !is_valid(g, attempt) {
         return Hold::Retry;
@@ -64,7 +70,10 @@ pub fn hold(g: &Gathered<'_>, now: Timestamp) -> Hold {
 /// Made in the past, as far as clocks of two machines agree on it, and not for further away than any schedule reaches.
 fn is_believed(attempt: &AttemptStatus, now: Timestamp) -> bool {
     attempt.last_at.0 <= saturating_add(now, CLOCKS_DIFFER)
-        && attempt.next_at.as_ref().is_some_and(|next| next.0 <= saturating_add(now, FURTHEST))
+        && attempt
+            .next_at
+            .as_ref()
+            .is_some_and(|next| next.0 <= saturating_add(now, FURTHEST))
 }
 
 /// The error is about a token that came and was published, which mustn't keep the next one from coming in time.
@@ -72,7 +81,9 @@ fn speaks_of_a_token(g: &Gathered<'_>, error: &LastErrorStatus) -> bool {
     match Reason::parse(&error.reason) {
         Some(Reason::ClockSkew) => error.scope == Scope::Service.as_str(),
         Some(Reason::NotProvisioned) => true,
-        Some(Reason::RolesMissing) => g.tenant.spec.missing_role_policy == MissingRolePolicy::Publish,
+        Some(Reason::RolesMissing) => {
+            g.tenant.spec.missing_role_policy == MissingRolePolicy::Publish
+        }
         // The probe's: a mint that failed so leaves an attempt.
         Some(Reason::TokenMismatch) => g.tenant.status.attempt.is_none(),
         _ => false,
@@ -82,15 +93,30 @@ fn speaks_of_a_token(g: &Gathered<'_>, error: &LastErrorStatus) -> bool {
 /// The last error is a write that the API server denied.
 #[must_use]
 pub fn is_denied(status: &DefenderTenantStatus) -> bool {
-    let reason = status.last_error.as_ref().and_then(|error| Reason::parse(&error.reason));
-    matches!(reason, Some(Reason::NotPermitted | Reason::NamespaceTerminating))
+    let reason = status
+        .last_error
+        .as_ref()
+        .and_then(|error| Reason::parse(&error.reason));
+    matches!(
+        reason,
+        Some(Reason::NotPermitted | Reason::NamespaceTerminating)
+    )
 }
 
 /// Until when no write is tried, because the API server denied one.
 #[must_use]
 pub fn denied_until(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
-    let attempt = g.tenant.status.attempt.as_ref().filter(|attempt| is_valid(g, attempt) && is_believed(attempt, now))?;
-    attempt.next_at.as_ref().map(|next| next.0).filter(|next| *next > now && is_denied(&g.tenant.status))
+    let attempt = g
+        .tenant
+        .status
+        .attempt
+        .as_ref()
+        .filter(|attempt| is_valid(g, attempt) && is_believed(attempt, now))?;
+    attempt
+        .next_at
+        .as_ref()
+        .map(|next| next.0)
+        .filter(|next| *next > now && is_denied(&g.tenant.status))
 }
 
 /// The denied write's time had come, and in this reconcile none was denied.
@@ -104,67 +130,14 @@ fn is_denial_over(g: &Gathered<'_>, now: Timestamp) -> bool {
 /// It speaks of this spec and this credential.
 fn is_valid(g: &Gathered<'_>, attempt: &AttemptStatus) -> bool {
     attempt.generation == g.tenant.generation
-        && g.fingerprint().is_none_or(|fingerprint| fingerprint.to_string() == attempt.fingerprint)
+        && g.fingerprint()
+            .is_none_or(|fingerprint| fingerprint.to_string() == attempt.fingerprint)
 }
-
-/// What went wrong in this reconcile, and how it is retried.
-struct Trouble {
-    reason: Reason,
-    scope: Scope,
-    retry: Retry,
-    code: Option<u32>,
-    correlation_id: Option<uuid::Uuid>,
-    trace_id: Option<uuid::Uuid>,
-    retry_after: Option<Duration>,
-    progress: Option<(usize, Timestamp)>,
-}
-
-impl Trouble {
-    const fn new(reason: Reason, scope: Scope, retry: Retry) -> Self {
-        Self { reason, scope, retry, code: None, correlation_id: None, trace_id: None, retry_after: None, progress: None }
-    }
-}
-
-fn trouble(g: &Gathered<'_>) -> Option<Trouble> {
-    match g.session.failed_write {
-        Some(WriteFailure::NotPermitted | WriteFailure::Refused) => {
-            return Some(Trouble::new(Reason::NotPermitted, Scope::Service, Retry::Transient));
-        }
-        Some(WriteFailure::NamespaceTerminating) => {
-            return Some(Trouble::new(Reason::NamespaceTerminating, Scope::Service, Retry::Transient));
-        }
-        Some(WriteFailure::Unreachable) | None => {}
-    }
-    match g.session.minted.as_ref()? {
-        Minted::Token { token, .. } if token.roles.is_empty() => {
-            Some(Trouble::new(Reason::NoRoles, Scope::Tenant, Retry::Consent))
-        }
-        Minted::Token { token, .. } if !may_publish(g, &token.roles) => {
-            Some(Trouble::new(Reason::RolesMissing, Scope::Tenant, Retry::Consent))
-        }
-        Minted::Token { .. } => None,
-        Minted::Wrong { reason, .. } => Some(Trouble::new(*reason, Scope::Tenant, Retry::Slow)),
-        Minted::Failed { failure, scope, progress } => {
-            let verdict = &failure.verdict;
-            let propagating = *scope == Scope::Credential && g.health == Health::Propagating;
-            Some(Trouble {
-                reason: if propagating { Reason::CredentialPropagating } else { verdict.reason },
-                scope: *scope,
-                retry: verdict.retry,
-                code: verdict.code,
-                correlation_id: failure.correlation_id,
-                trace_id: failure.trace_id,
-                retry_after: failure.retry_after,
-                progress: *progress,
-            })
-        }
-    }
-}
-
 /// The attempt to persist after this reconcile.
 #[must_use]
 pub fn after(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
-    let denied = matches!(g.session.failed_write, Some(failure) if failure != WriteFailure::Unreachable);
+    let denied =
+        matches!(g.session.failed_write, Some(failure) if failure != WriteFailure::Unreachable);
     if g.session.minted.is_none() && !denied {
         if is_denial_over(g, now) {
             return None;
@@ -177,27 +150,67 @@ pub fn after(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
 /// The attempt to persist after a mint.
 #[must_use]
 pub fn after_mint(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
-    let before = g.tenant.status.attempt.as_ref().filter(|attempt| is_valid(g, attempt));
+    let before = g
+        .tenant
+        .status
+        .attempt
+        .as_ref()
+        .filter(|attempt| is_valid(g, attempt));
     // A forced mint begins the schedule anew: somebody has just done something.
     let before = before.filter(|_| !is_forced(g));
     // Eight answers of a service that was away are no eight questions for consent.
     let trouble = trouble(g);
-    let kind = trouble.as_ref().map_or(Kind::Consent, |trouble| kind(trouble.reason));
-    let last = g.tenant.status.last_error.as_ref().map_or(Some(Reason::RolesMissing), |error| Reason::parse(&error.reason));
-    let before = before.filter(|_| last.is_some_and(|last| self::kind(last) == kind));
-    let count = before.map_or(0, |attempt| attempt.count.max(0)).saturating_add(1);
+    let kind = trouble
+        .as_ref()
+        .map_or(Kind::Consent, |trouble| trouble::kind(trouble.reason));
+    let last = g
+        .tenant
+        .status
+        .last_error
+        .as_ref()
+        .map_or(Some(Reason::RolesMissing), |error| {
+            Reason::parse(&error.reason)
+        });
+    let before = before.filter(|_| last.is_some_and(|last| trouble::kind(last) == kind));
+    let count = before
+        .map_or(0, |attempt| attempt.count.max(0))
+        .saturating_add(1);
     let jitter = jitter_fraction(&g.tenant.uid);
     let (count, next_at) = match trouble {
-        Some(Trouble { progress: Some((probes, next)), .. }) => (i32::try_from(probes).unwrap_or(i32::MAX), next),
-        Some(trouble) if matches!(trouble.reason, Reason::NotPermitted | Reason::NamespaceTerminating) => {
+        Some(Trouble {
+            progress: Some((probes, next)),
+            ..
+        }) => (i32::try_from(probes).unwrap_or(i32::MAX), next),
+        Some(trouble)
+            if matches!(
+                trouble.reason,
+                Reason::NotPermitted | Reason::NamespaceTerminating
+            ) =>
+        {
             (count, saturating_add(now, WRITE_RETRY))
         }
-        Some(trouble) => (count, saturating_add(now, delay(trouble.retry, trouble.reason, count, trouble.retry_after, jitter))),
+        Some(trouble) => (
+            count,
+            saturating_add(
+                now,
+                delay(
+                    trouble.retry,
+                    trouble.reason,
+                    count,
+                    trouble.retry_after,
+                    jitter,
+                ),
+            ),
+        ),
         None => match settled_roles(g, now)? {
             Settle::Late => (count, saturating_add(now, ROLES_SETTLE)),
-            Settle::Missing => {
-                (count, saturating_add(now, delay(Retry::Consent, Reason::RolesMissing, count, None, jitter)))
-            }
+            Settle::Missing => (
+                count,
+                saturating_add(
+                    now,
+                    delay(Retry::Consent, Reason::RolesMissing, count, None, jitter),
+                ),
+            ),
         },
     };
     Some(AttemptStatus {
@@ -206,28 +219,12 @@ pub fn after_mint(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {
         count,
         last_at: seconds(now),
         // Rounded up: nobody is woken a moment before it is allowed.
-        next_at: Some(seconds(saturating_add(next_at, SignedDuration::from_nanos(999_999_999)))),
+        next_at: Some(seconds(saturating_add(
+            next_at,
+            SignedDuration::from_nanos(999_999_999),
+        ))),
     })
 }
-
-/// Failures that are counted together.
-#[derive(PartialEq, Eq)]
-enum Kind {
-    Consent,
-    Service,
-    Write,
-    Other,
-}
-
-const fn kind(reason: Reason) -> Kind {
-    match reason {
-        Reason::ConsentRequired | Reason::NoRoles | Reason::RolesMissing | Reason::ServicePrincipalDisabled => Kind::Consent,
-        Reason::ServiceUnavailable | Reason::Throttled | Reason::Pending => Kind::Service,
-        Reason::NotPermitted | Reason::NamespaceTerminating => Kind::Write,
-        _ => Kind::Other,
-    }
-}
-
 enum Settle {
     Late,
     Missing,
@@ -235,23 +232,43 @@ enum Settle {
 
 /// A token came and may be published: is another one worth asking for before it is due?
 fn settled_roles(g: &Gathered<'_>, now: Timestamp) -> Option<Settle> {
-    let Some(Minted::Token { token, .. }) = &g.session.minted else { return None };
+    let Some(Minted::Token { token, .. }) = &g.session.minted else {
+        return None;
+    };
     let status = &g.tenant.status;
     let had_none = status.last_error.as_ref().is_some_and(|error| {
         error.reason == Reason::ConsentRequired.as_str() || error.reason == Reason::NoRoles.as_str()
     });
-    let before = status.token.as_ref().filter(|before| before.expires_at.0 > now).map(|before| &before.roles);
+    let before = status
+        .token
+        .as_ref()
+        .filter(|before| before.expires_at.0 > now)
+        .map(|before| &before.roles);
     if had_none || before.is_some_and(|roles| *roles != token.roles) {
         return Some(Settle::Late);
     }
-    (!roles::missing(&g.tenant.spec.required_roles, &token.roles).is_empty()).then_some(Settle::Missing)
+    (!roles::missing(&g.tenant.spec.required_roles, &token.roles).is_empty())
+        .then_some(Settle::Missing)
 }
 
-fn delay(retry: Retry, reason: Reason, count: i32, retry_after: Option<Duration>, jitter: f64) -> SignedDuration {
+fn delay(
+    retry: Retry,
+    reason: Reason,
+    count: i32,
+    retry_after: Option<Duration>,
+    jitter: f64,
+) -> SignedDuration {
     let count = u32::try_from(count).unwrap_or(1).max(1);
     // The consent schedule's first five questions take a quarter of an hour, the others half an hour each.
     let elapsed = Duration::from_secs(15 * 60 + u64::from(count.saturating_sub(5)) * 30 * 60);
-    let wait = retry::delay(&retry::Attempt { retry, reason, count, elapsed, retry_after, jitter });
+    let wait = retry::delay(&retry::Attempt {
+        retry,
+        reason,
+        count,
+        elapsed,
+        retry_after,
+        jitter,
+    });
     SignedDuration::try_from(wait).unwrap_or(SignedDuration::from_hours(1))
 }
 
@@ -277,17 +294,26 @@ pub fn error_after(g: &Gathered<'_>, now: Timestamp) -> Option<LastErrorStatus> 
         at: seconds(now),
     };
     match (&g.session.probed, &g.session.minted) {
-        (Some(super::gathered::ProbeResult::Fails { reason, .. }), _) => return Some(simple(*reason, Scope::Tenant)),
+        (Some(super::gathered::ProbeResult::Fails { reason, .. }), _) => {
+            return Some(simple(*reason, Scope::Tenant));
+        }
         // It says nothing of a mint that failed.
         (Some(super::gathered::ProbeResult::Works), None) => {
-            return g.tenant.status.last_error.clone().filter(|error| !speaks_of_a_token(g, error));
+            return g
+                .tenant
+                .status
+                .last_error
+                .clone()
+                .filter(|error| !speaks_of_a_token(g, error));
         }
         _ => {}
     }
     match &g.session.minted {
         None if is_denial_over(g, now) => None,
         None => g.tenant.status.last_error.clone(),
-        Some(Minted::Token { skew: Some(_), .. }) => Some(simple(Reason::ClockSkew, Scope::Service)),
+        Some(Minted::Token { skew: Some(_), .. }) => {
+            Some(simple(Reason::ClockSkew, Scope::Service))
+        }
         Some(_) => None,
     }
 }
@@ -298,7 +324,11 @@ pub fn error_after(g: &Gathered<'_>, now: Timestamp) -> Option<LastErrorStatus> 
 pub fn standing(g: &Gathered<'_>, now: Timestamp) -> Option<Reason> {
     let status = &g.tenant.status;
     let error = status.last_error.as_ref()?;
-    if status.attempt.as_ref().is_some_and(|attempt| !is_valid(g, attempt)) {
+    if status
+        .attempt
+        .as_ref()
+        .is_some_and(|attempt| !is_valid(g, attempt))
+    {
         return None;
     }
     // What is wrong with a credential is said by its health, which may have changed since.

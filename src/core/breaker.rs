@@ -67,7 +67,11 @@ enum State {
     /// Fresh and refused so often.
     Propagating { refused: usize, next_at: Timestamp },
     /// Refused.
-    Open { step: usize, next_at: Timestamp, reason: Reason },
+    Open {
+        step: usize,
+        next_at: Timestamp,
+        reason: Reason,
+    },
 }
 
 /// How a request ended, as far as a breaker cares.
@@ -98,7 +102,13 @@ impl Breaker {
     /// A credential that nobody has tried. `changed_at` is set where it was seen to change.
     #[must_use]
     pub const fn new(changed_at: Option<Timestamp>) -> Self {
-        Self { state: State::Proving, probes: Vec::new(), suspect: None, tenant_answers: 0, changed_at }
+        Self {
+            state: State::Proving,
+            probes: Vec::new(),
+            suspect: None,
+            tenant_answers: 0,
+            changed_at,
+        }
     }
 
     /// Goes on where an earlier process stopped: `count` failed probes, the next one at `next_at`.
@@ -110,7 +120,11 @@ impl Breaker {
             State::Closed | State::Propagating { .. } => false,
         };
         if later {
-            self.state = State::Open { step, next_at, reason };
+            self.state = State::Open {
+                step,
+                next_at,
+                reason,
+            };
         }
     }
 
@@ -150,7 +164,12 @@ impl Breaker {
     /// Whether a mint may begin now.
     #[must_use]
     pub fn turn(&self, now: Timestamp) -> Turn {
-        let last = self.probes.iter().map(|(_, began)| *began).filter(|began| under_way(*began, now)).max();
+        let last = self
+            .probes
+            .iter()
+            .map(|(_, began)| *began)
+            .filter(|began| under_way(*began, now))
+            .max();
         match self.state {
             State::Closed => Turn::Now,
             State::Proving => match last.map(|last| saturating_add(last, PATIENCE)) {
@@ -158,10 +177,16 @@ impl Breaker {
                 _ => Turn::Now,
             },
             // A probe is under way: its report says when the next one is due.
-            State::Propagating { .. } | State::Open { .. } if last.is_some() => Turn::At(saturating_add(now, PATIENCE)),
+            State::Propagating { .. } | State::Open { .. } if last.is_some() => {
+                Turn::At(saturating_add(now, PATIENCE))
+            }
             State::Propagating { next_at, .. } | State::Open { next_at, .. } => {
                 // An instant beyond the longest step was set before the clock was set back.
-                if next_at > now && next_at <= after(now, LONGEST) { Turn::At(next_at) } else { Turn::Now }
+                if next_at > now && next_at <= after(now, LONGEST) {
+                    Turn::At(next_at)
+                } else {
+                    Turn::Now
+                }
             }
         }
     }
@@ -176,7 +201,13 @@ impl Breaker {
 
     /// A mint of this tenant has ended. `alone`: no other tenant uses the credential.
     /// Returns what changed for all, and whom the failure concerns after all.
-    pub fn report(&mut self, uid: &str, outcome: Outcome<'_>, alone: bool, now: Timestamp) -> (Effect, Option<Scope>) {
+    pub fn report(
+        &mut self,
+        uid: &str,
+        outcome: Outcome<'_>,
+        alone: bool,
+        now: Timestamp,
+    ) -> (Effect, Option<Scope>) {
         let probe = self.probes.iter().position(|(probe, _)| probe == uid);
         if let Some(probe) = probe {
             self.probes.swap_remove(probe);
@@ -234,7 +265,9 @@ impl Breaker {
                 }
                 (Effect::None, Some(Scope::Tenant))
             }
-            Scope::Credential if verdict.certainty == Certainty::Ambiguous && !self.confirmed(uid, alone) => {
+            Scope::Credential
+                if verdict.certainty == Certainty::Ambiguous && !self.confirmed(uid, alone) =>
+            {
                 self.suspect.get_or_insert_with(|| uid.to_owned());
                 (Effect::None, Some(Scope::Tenant))
             }
@@ -244,7 +277,12 @@ impl Breaker {
 
     /// A second tenant, an open breaker or the lack of any other tenant settles an ambiguous answer.
     fn confirmed(&self, uid: &str, alone: bool) -> bool {
-        alone || self.wants_candidate() || self.suspect.as_deref().is_some_and(|suspect| suspect != uid)
+        alone
+            || self.wants_candidate()
+            || self
+                .suspect
+                .as_deref()
+                .is_some_and(|suspect| suspect != uid)
     }
 
     /// A probe that told nothing of the credential: the next candidate at the same distance.
@@ -255,7 +293,10 @@ impl Breaker {
         match &mut self.state {
             State::Open { step, next_at, .. } => *next_at = after(now, STEPS[*step]),
             State::Propagating { refused, next_at } => {
-                *next_at = after(now, FRESH_STEPS[(*refused).saturating_sub(1).min(FRESH_STEPS.len() - 1)]);
+                *next_at = after(
+                    now,
+                    FRESH_STEPS[(*refused).saturating_sub(1).min(FRESH_STEPS.len() - 1)],
+                );
             }
             State::Proving | State::Closed => {}
         }
@@ -271,17 +312,27 @@ impl Breaker {
     }
 
     fn refuse(&mut self, verdict: &Verdict, probe: bool, now: Timestamp) -> Effect {
-        let fresh = self.changed_at.is_some_and(|at| now.duration_since(at) < FRESH_FOR);
+        let fresh = self
+            .changed_at
+            .is_some_and(|at| now.duration_since(at) < FRESH_FOR);
         let may_be_fresh = fresh && verdict.may_be_fresh_credential();
         match self.state {
             State::Open { step, .. } if probe => {
                 let step = (step + 1).min(STEPS.len() - 1);
-                self.state = State::Open { step, next_at: after(now, STEPS[step]), reason: verdict.reason };
+                self.state = State::Open {
+                    step,
+                    next_at: after(now, STEPS[step]),
+                    reason: verdict.reason,
+                };
                 Effect::None
             }
-            State::Propagating { refused, .. } if probe && may_be_fresh && refused < FRESH_STEPS.len() => {
-                self.state =
-                    State::Propagating { refused: refused + 1, next_at: after(now, FRESH_STEPS[refused]) };
+            State::Propagating { refused, .. }
+                if probe && may_be_fresh && refused < FRESH_STEPS.len() =>
+            {
+                self.state = State::Propagating {
+                    refused: refused + 1,
+                    next_at: after(now, FRESH_STEPS[refused]),
+                };
                 Effect::None
             }
             // Others that were under way when it opened say the same thing again.
@@ -289,13 +340,20 @@ impl Breaker {
             State::Propagating { .. } if !probe => Effect::None,
             State::Proving | State::Closed if may_be_fresh => {
                 self.probes.clear();
-                self.state = State::Propagating { refused: 1, next_at: after(now, FRESH_STEPS[0]) };
+                self.state = State::Propagating {
+                    refused: 1,
+                    next_at: after(now, FRESH_STEPS[0]),
+                };
                 Effect::Opened
             }
             State::Proving | State::Closed | State::Propagating { .. } => {
                 // What else is under way began before it opened: it proves nothing and counts for no step.
                 self.probes.clear();
-                self.state = State::Open { step: 0, next_at: after(now, STEPS[0]), reason: verdict.reason };
+                self.state = State::Open {
+                    step: 0,
+                    next_at: after(now, STEPS[0]),
+                    reason: verdict.reason,
+                };
                 Effect::Opened
             }
         }

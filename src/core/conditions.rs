@@ -1,4 +1,4 @@
-//! What the status says: from what was gathered and done to conditions, and to the events of a transition.
+//! What the status says: from what was gathered and done to conditions.
 
 use std::borrow::Cow;
 
@@ -6,14 +6,17 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::attempt::{self, seconds};
-use super::breaker::Health;
-use super::errors::Scope;
-use super::gathered::{Gathered, Minted, ProbeResult, TargetView, WriteFailure};
-use super::plan::{CREDENTIAL_GRACE, contested_until, may_publish};
+use super::gathered::{Gathered, Minted, ProbeResult, TargetView};
+use super::plan::may_publish;
 use super::reason::{Abnormal, ConditionType, Reason, Truth};
 use super::roles;
-use super::schedule::saturating_add;
-use crate::api::{DefenderTenantStatus, MissingRolePolicy, TargetStatus, TokenStatus};
+use crate::api::{DefenderTenantStatus, TargetStatus, TokenStatus};
+
+mod events;
+mod problems;
+
+pub use events::{Notice, ready_of, transition};
+pub use problems::{Problem, problems};
 
 /// Reason of a CredentialReady that is True.
 pub const USABLE: &str = "Usable";
@@ -21,175 +24,33 @@ pub const USABLE: &str = "Usable";
 pub const CONSENTED: &str = "Consented";
 /// Reason of a RolesGranted that is True.
 pub const GRANTED: &str = "Granted";
-
-/// Something that is wrong, or not yet right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Why.
-    pub reason: Reason,
-    /// What a reader sees.
-    pub message: Cow<'static, str>,
-    abnormal: Abnormal,
-}
-
-impl Problem {
-    fn new(reason: Reason) -> Self {
-        Self { reason, message: reason.message().into(), abnormal: reason.abnormal() }
-    }
-
-    /// With what makes this case special, if anything does.
-    fn with(reason: Reason, detail: &str) -> Self {
-        let base = reason.message();
-        let detail = detail.trim_end_matches('.');
-        if detail.is_empty() || base.trim_end_matches('.') == detail {
-            return Self::new(reason);
-        }
-        let message = format!("{base} [{detail}]").into();
-        Self { message, ..Self::new(reason) }
-    }
-}
-
-/// Everything that is wrong with a tenant, the most urgent first.
-#[must_use]
-pub fn problems(g: &Gathered<'_>, now: Timestamp) -> Vec<Problem> {
-    let mut found = Vec::new();
-    credential_problems(g, now, &mut found);
-    mint_problems(g, now, &mut found);
-    target_problems(g, now, &mut found);
-    if g.tenant.spec.suspend {
-        let mut suspended = Problem::new(Reason::Suspended);
-        if g.live(now).is_some() {
-            suspended.abnormal = Abnormal::None;
-        }
-        found.push(suspended);
-    }
-    if found.is_empty() && !is_ready(g, now) {
-        found.push(Problem::new(Reason::Pending));
-    }
-    if g.tenant.spec.missing_role_policy == MissingRolePolicy::Withhold {
-        for problem in found.iter_mut().filter(|problem| problem.reason == Reason::RolesMissing) {
-            problem.abnormal = Abnormal::Stalled;
-        }
-    }
-    found.sort_by_key(|problem| std::cmp::Reverse(problem.reason.urgency()));
-    found.dedup_by_key(|problem| problem.reason);
-    found
-}
-
-fn credential_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
-    match g.usable_credential() {
-        Err((reason, fault)) => {
-            let mut problem = match fault {
-                Some(fault) => Problem::with(reason, &fault.to_string()),
-                None => Problem::new(reason),
-            };
-            if reason == Reason::CredentialSecretNotFound && now < saturating_add(g.tenant.created_at, CREDENTIAL_GRACE) {
-                problem.abnormal = Abnormal::Reconciling;
-            }
-            found.push(problem);
-        }
-        Ok(_) => match g.health {
-            Health::Fine => {}
-            Health::Propagating => found.push(Problem::new(Reason::CredentialPropagating)),
-            Health::Refused(reason) => found.push(Problem::new(reason)),
-        },
-    }
-}
-
-fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
-    let mut judged = false;
-    match &g.session.minted {
-        Some(Minted::Failed { failure, scope, .. }) => {
-            // The credential's own state is said once, from its health.
-            let covered = *scope == Scope::Credential && g.health != Health::Fine;
-            if !covered {
-                found.push(Problem::with(failure.verdict.reason, failure.verdict.detail));
-            }
-        }
-        Some(Minted::Wrong { reason, detail }) => found.push(Problem::with(*reason, detail)),
-        Some(Minted::Token { token, skew }) => {
-            if token.roles.is_empty() {
-                found.push(Problem::new(Reason::NoRoles));
-            } else {
-                judged = true;
-                role_problem(g, &token.roles, found);
-            }
-            if skew.is_some() {
-                found.push(Problem::new(Reason::ClockSkew));
-            }
-        }
-        None => found.extend(attempt::standing(g, now).map(|reason| carried(g, reason))),
-    }
-    // The one that is published, whether a mint failed or none was made: else each attempt would flip the status.
-    if let Some(granted) = g.live_roles(now).filter(|_| !judged) {
-        role_problem(g, granted, found);
-    }
-    if let Some(ProbeResult::Fails { reason, detail }) = g.session.probed {
-        found.push(Problem::with(reason, detail));
-    }
-}
-
-/// A problem of an earlier reconcile, in its words.
-fn carried(g: &Gathered<'_>, reason: Reason) -> Problem {
-    let said = g.tenant.status.conditions.iter().find(|c| c.reason == reason.as_str() && !c.message.is_empty());
-    let mut problem = Problem::new(reason);
-    if let Some(condition) = said {
-        problem.message = condition.message.clone().into();
-    }
-    problem
-}
-
-fn role_problem(g: &Gathered<'_>, granted: &[String], found: &mut Vec<Problem>) {
-    let missing = roles::missing(&g.tenant.spec.required_roles, granted);
-    if missing.is_empty() {
-        return;
-    }
-    let unknown = roles::unknown(&missing);
-    let mut detail = missing.join(", ");
-    if !unknown.is_empty() {
-        detail = format!("{detail} (not a known role of this API: {})", unknown.join(", "));
-    }
-    found.push(Problem::with(Reason::RolesMissing, &detail));
-}
-
-fn target_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
-    match &g.target {
-        TargetView::Stranger { predecessor: true } => found.push(Problem::new(Reason::Pending)),
-        TargetView::Stranger { predecessor: false } => found.push(Problem::new(Reason::TargetConflict)),
-        TargetView::Absent | TargetView::Ours(_) => {}
-    }
-    match g.session.failed_write {
-        Some(WriteFailure::NotPermitted) => found.push(Problem::with(
-            Reason::NotPermitted,
-            "it needs create, patch and delete on Secrets of this namespace",
-        )),
-        Some(WriteFailure::Refused) => {
-            found.push(Problem::with(Reason::NotPermitted, "the object was refused, by an admission policy or a quota perhaps"));
-        }
-        Some(WriteFailure::NamespaceTerminating) => found.push(Problem::new(Reason::NamespaceTerminating)),
-        Some(WriteFailure::Unreachable) | None => {}
-    }
-    if contested_until(g, now).is_some() {
-        found.push(Problem::new(Reason::TargetContested));
-    }
-}
-
 /// The Secret holds a checked, unexpired token that policy allows.
 #[must_use]
 pub fn is_ready(g: &Gathered<'_>, now: Timestamp) -> bool {
-    g.live(now).is_some() && g.live_roles(now).is_none_or(|granted| may_publish(g, granted))
+    g.live(now).is_some()
+        && g.live_roles(now)
+            .is_none_or(|granted| may_publish(g, granted))
 }
 
 /// The status to write.
 #[must_use]
-pub fn compose(g: &Gathered<'_>, consent_url: impl FnOnce() -> Option<String>, now: Timestamp) -> DefenderTenantStatus {
+pub fn compose(
+    g: &Gathered<'_>,
+    consent_url: impl FnOnce() -> Option<String>,
+    now: Timestamp,
+) -> DefenderTenantStatus {
     let before = &g.tenant.status;
     let problems = problems(g, now);
     let ready = is_ready(g, now);
     let token = token_status(g, now);
     let conditions = conditions(g, &problems, ready, now);
-    let not_granted = |t: ConditionType| conditions.iter().any(|c| c.type_ == t.as_str() && c.status == Truth::False.as_str());
-    let wants_consent = not_granted(ConditionType::ConsentGranted) || not_granted(ConditionType::RolesGranted);
+    let not_granted = |t: ConditionType| {
+        conditions
+            .iter()
+            .any(|c| c.type_ == t.as_str() && c.status == Truth::False.as_str())
+    };
+    let wants_consent =
+        not_granted(ConditionType::ConsentGranted) || not_granted(ConditionType::RolesGranted);
     let resource_version = match &g.target {
         TargetView::Ours(owned) if owned.verified => Some(owned.resource_version.clone()),
         _ => None,
@@ -198,10 +59,21 @@ pub fn compose(g: &Gathered<'_>, consent_url: impl FnOnce() -> Option<String>, n
         observed_generation: Some(g.tenant.generation),
         conditions,
         token,
-        consent_url: if wants_consent { consent_url().or_else(|| before.consent_url.clone()) } else { None },
-        target: Some(TargetStatus { name: g.tenant.target_name(), resource_version }),
+        consent_url: if wants_consent {
+            consent_url().or_else(|| before.consent_url.clone())
+        } else {
+            None
+        },
+        target: Some(TargetStatus {
+            name: g.tenant.target_name(),
+            resource_version,
+        }),
         attempt: attempt::after(g, now),
-        handled_refresh_request: g.session.served_request.clone().or_else(|| before.handled_refresh_request.clone()),
+        handled_refresh_request: g
+            .session
+            .served_request
+            .clone()
+            .or_else(|| before.handled_refresh_request.clone()),
         probed_at: match g.session.probed {
             Some(ProbeResult::Works | ProbeResult::Fails { .. }) => Some(seconds(now)),
             _ => before.probed_at.clone(),
@@ -212,11 +84,20 @@ pub fn compose(g: &Gathered<'_>, consent_url: impl FnOnce() -> Option<String>, n
 
 fn token_status(g: &Gathered<'_>, now: Timestamp) -> Option<TokenStatus> {
     let held = g.live(now)?;
-    let before = g.tenant.status.token.as_ref().filter(|before| before.issued_at.0 == held.issued_at);
+    let before = g
+        .tenant
+        .status
+        .token
+        .as_ref()
+        .filter(|before| before.issued_at.0 == held.issued_at);
     let granted = g.live_roles(now).unwrap_or_default();
     let required = &g.tenant.spec.required_roles;
     // Surplus is said against what was asked for; who asked for nothing took what there is.
-    let surplus = if required.is_empty() { Vec::new() } else { roles::surplus(required, granted) };
+    let surplus = if required.is_empty() {
+        Vec::new()
+    } else {
+        roles::surplus(required, granted)
+    };
     Some(TokenStatus {
         issued_at: seconds(held.issued_at),
         expires_at: seconds(held.expires_at),
@@ -224,7 +105,9 @@ fn token_status(g: &Gathered<'_>, now: Timestamp) -> Option<TokenStatus> {
         roles: granted.to_vec(),
         missing_roles: roles::missing(required, granted),
         surplus_roles: surplus,
-        audience: before.filter(|_| !g.session.published).map_or_else(|| g.endpoints.audience.to_string(), |b| b.audience.clone()),
+        audience: before
+            .filter(|_| !g.session.published)
+            .map_or_else(|| g.endpoints.audience.to_string(), |b| b.audience.clone()),
         application_id: before
             .filter(|_| !g.session.published)
             .map(|b| b.application_id.clone())
@@ -240,22 +123,38 @@ struct Draft {
     message: Cow<'static, str>,
 }
 
-fn conditions(g: &Gathered<'_>, problems: &[Problem], ready: bool, now: Timestamp) -> Vec<Condition> {
+fn conditions(
+    g: &Gathered<'_>,
+    problems: &[Problem],
+    ready: bool,
+    now: Timestamp,
+) -> Vec<Condition> {
     let mut drafts = Vec::with_capacity(6);
     let first = problems.first();
     drafts.push(Draft {
         type_: ConditionType::Ready,
         truth: if ready { Truth::True } else { Truth::False },
         reason: first.map_or(Reason::TokenPublished.as_str(), |p| p.reason.as_str()),
-        message: first.map_or(Reason::TokenPublished.message().into(), |p| p.message.clone()),
+        message: first.map_or(Reason::TokenPublished.message().into(), |p| {
+            p.message.clone()
+        }),
     });
     let mut kept = Vec::new();
-    for type_ in [ConditionType::CredentialReady, ConditionType::ConsentGranted, ConditionType::RolesGranted] {
-        let problem = problems.iter().find(|p| p.reason.speaks_on().is_some_and(|(on, _)| on == type_));
+    for type_ in [
+        ConditionType::CredentialReady,
+        ConditionType::ConsentGranted,
+        ConditionType::RolesGranted,
+    ] {
+        let problem = problems
+            .iter()
+            .find(|p| p.reason.speaks_on().is_some_and(|(on, _)| on == type_));
         let draft = match (problem, learned(g, type_, now)) {
             (Some(problem), _) => Some(Draft {
                 type_,
-                truth: problem.reason.speaks_on().map_or(Truth::Unknown, |(_, truth)| truth),
+                truth: problem
+                    .reason
+                    .speaks_on()
+                    .map_or(Truth::Unknown, |(_, truth)| truth),
                 reason: problem.reason.as_str(),
                 message: problem.message.clone(),
             }),
@@ -264,11 +163,20 @@ fn conditions(g: &Gathered<'_>, problems: &[Problem], ready: bool, now: Timestam
         };
         match draft {
             Some(draft) => drafts.push(draft),
-            None => kept.extend(g.tenant.status.conditions.iter().filter(|c| c.type_ == type_.as_str()).cloned()),
+            None => kept.extend(
+                g.tenant
+                    .status
+                    .conditions
+                    .iter()
+                    .filter(|c| c.type_ == type_.as_str())
+                    .cloned(),
+            ),
         }
     }
     let stalled = problems.iter().find(|p| p.abnormal == Abnormal::Stalled);
-    let reconciling = problems.iter().find(|p| p.abnormal == Abnormal::Reconciling);
+    let reconciling = problems
+        .iter()
+        .find(|p| p.abnormal == Abnormal::Reconciling);
     let abnormal = match (stalled, reconciling) {
         (Some(problem), _) => Some((ConditionType::Stalled, problem)),
         (None, Some(problem)) => Some((ConditionType::Reconciling, problem)),
@@ -276,9 +184,17 @@ fn conditions(g: &Gathered<'_>, problems: &[Problem], ready: bool, now: Timestam
     };
     if let Some((type_, problem)) = abnormal {
         // The details stand in the conditions above; each byte here is paid for at every refresh.
-        drafts.push(Draft { type_, truth: Truth::True, reason: problem.reason.as_str(), message: problem.reason.message().into() });
+        drafts.push(Draft {
+            type_,
+            truth: Truth::True,
+            reason: problem.reason.as_str(),
+            message: problem.reason.message().into(),
+        });
     }
-    let mut conditions: Vec<_> = drafts.into_iter().map(|draft| condition(g, draft, now)).collect();
+    let mut conditions: Vec<_> = drafts
+        .into_iter()
+        .map(|draft| condition(g, draft, now))
+        .collect();
     conditions.extend(kept.into_iter().map(|mut condition| {
         condition.observed_generation = Some(g.tenant.generation);
         condition
@@ -304,25 +220,41 @@ fn learned(g: &Gathered<'_>, type_: ConditionType, now: Timestamp) -> Option<Dra
             (USABLE, note)
         }
         ConditionType::ConsentGranted => {
-            minted.or_else(|| g.live_roles(now).filter(|_| g.session.body.is_some())).filter(|granted| !granted.is_empty())?;
+            minted
+                .or_else(|| g.live_roles(now).filter(|_| g.session.body.is_some()))
+                .filter(|granted| !granted.is_empty())?;
             (CONSENTED, "")
         }
         _ => {
             // A token without any role tells nothing of the one that is published.
-            let granted = minted.filter(|granted| !granted.is_empty()).or_else(|| g.live_roles(now))?;
+            let granted = minted
+                .filter(|granted| !granted.is_empty())
+                .or_else(|| g.live_roles(now))?;
             if !roles::missing(&g.tenant.spec.required_roles, granted).is_empty() {
                 return None;
             }
             (GRANTED, "")
         }
     };
-    Some(Draft { type_, truth: Truth::True, reason, message: message.into() })
+    Some(Draft {
+        type_,
+        truth: Truth::True,
+        reason,
+        message: message.into(),
+    })
 }
 
 /// Transition times move only on a flip.
 fn condition(g: &Gathered<'_>, draft: Draft, now: Timestamp) -> Condition {
-    let before = g.tenant.status.conditions.iter().find(|c| c.type_ == draft.type_.as_str());
-    let since = before.filter(|c| c.status == draft.truth.as_str()).map(|c| c.last_transition_time.clone());
+    let before = g
+        .tenant
+        .status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == draft.type_.as_str());
+    let since = before
+        .filter(|c| c.status == draft.truth.as_str())
+        .map(|c| c.last_transition_time.clone());
     Condition {
         last_transition_time: since.unwrap_or_else(|| seconds(now)),
         message: draft.message.into_owned(),
@@ -346,54 +278,5 @@ fn order(type_: &str) -> usize {
     .position(|t| t.as_str() == type_)
     .unwrap_or(usize::MAX)
 }
-
-/// Something to say in an Event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// A Warning, or Normal.
-    pub warning: bool,
-    /// Reason.
-    pub reason: &'static str,
-    /// Text.
-    pub note: String,
-}
-
-/// The Ready condition's status and reason.
-#[must_use]
-pub fn ready_of(status: &DefenderTenantStatus) -> Option<(&str, &str, &str)> {
-    status
-        .conditions
-        .iter()
-        .find(|c| c.type_ == ConditionType::Ready.as_str())
-        .map(|c| (c.status.as_str(), c.reason.as_str(), c.message.as_str()))
-}
-
-/// The API server takes no longer note (`events.k8s.io/v1`, in bytes).
-const NOTE_MAX: usize = 1_024;
-
-fn note(message: &str) -> String {
-    let end = message.floor_char_boundary(NOTE_MAX.min(message.len()));
-    message[..end].to_owned()
-}
-
-/// An Event where something turned bad, or good again; none for a first success or a refresh.
-#[must_use]
-pub fn transition(before: &DefenderTenantStatus, after: &DefenderTenantStatus) -> Option<Notice> {
-    let (_, reason, message) = ready_of(after)?;
-    let reason = Reason::parse(reason)?;
-    let old = ready_of(before).and_then(|(_, reason, _)| Reason::parse(reason));
-    if old == Some(reason) || reason == Reason::Pending {
-        return None;
-    }
-    match (old, reason) {
-        (None | Some(Reason::Pending), Reason::TokenPublished) if before.last_error.is_none() => None,
-        (_, Reason::TokenPublished) => {
-            Some(Notice { warning: false, reason: "Recovered", note: note(message) })
-        }
-        (_, Reason::Suspended) => Some(Notice { warning: false, reason: reason.as_str(), note: note(message) }),
-        _ => Some(Notice { warning: true, reason: reason.as_str(), note: note(message) }),
-    }
-}
-
 #[cfg(test)]
 mod tests;

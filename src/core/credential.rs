@@ -77,7 +77,9 @@ impl Credential {
     /// Whether the credential's owner lets it be used for this tenant.
     #[must_use]
     pub fn covers(&self, tenant: TenantId) -> bool {
-        self.tenant_ids.as_ref().is_none_or(|ids| ids.binary_search(&tenant).is_ok())
+        self.tenant_ids
+            .as_ref()
+            .is_none_or(|ids| ids.binary_search(&tenant).is_ok())
     }
 }
 
@@ -88,7 +90,9 @@ pub enum Fault {
     #[error("it has no data: set the keys client-id and client-secret")]
     Empty,
     /// No `client-id`.
-    #[error("the key client-id is missing or empty: set it to the application (client) id of the partner's application")]
+    #[error(
+        "the key client-id is missing or empty: set it to the application (client) id of the partner's application"
+    )]
     NoClientId,
     /// `client-id` isn't a GUID.
     #[error("the key client-id isn't an application id: a GUID in lower case is expected")]
@@ -97,19 +101,25 @@ pub enum Fault {
     #[error("the key client-secret is missing or empty: set it to the secret's value")]
     NoSecret,
     /// A GUID as `client-secret`.
-    #[error("the key client-secret holds a GUID, which is the secret's id: set it to the secret's value, which the portal shows once, at its creation")]
+    #[error(
+        "the key client-secret holds a GUID, which is the secret's id: set it to the secret's value, which the portal shows once, at its creation"
+    )]
     SecretIsId,
     /// Longer than any secret.
     #[error("the key client-secret is too long to be a client secret (over 1,024 bytes)")]
     SecretTooLong,
     /// White space or control characters inside.
-    #[error("the key client-secret has white space or control characters inside: set it to the secret's value alone")]
+    #[error(
+        "the key client-secret has white space or control characters inside: set it to the secret's value alone"
+    )]
     SecretHasSpace,
     /// Both a secret and a certificate.
     #[error("it has two kinds of credential, client-secret and tls.crt/tls.key: remove one")]
     TwoKinds,
     /// A certificate alone.
-    #[error("it holds a certificate (tls.crt/tls.key), which this version doesn't use: set the key client-secret")]
+    #[error(
+        "it holds a certificate (tls.crt/tls.key), which this version doesn't use: set the key client-secret"
+    )]
     CertificateOnly,
     /// Bytes that aren't text.
     #[error("a key isn't UTF-8 text: was it encoded twice?")]
@@ -123,13 +133,18 @@ pub enum Fault {
 }
 
 /// Reads a credential Secret's keys. `get` gives the bytes of a key.
-pub fn parse<'a>(get: impl Fn(&str) -> Option<&'a [u8]>, is_empty: bool) -> Result<Credential, Fault> {
+pub fn parse<'a>(
+    get: impl Fn(&str) -> Option<&'a [u8]>,
+    is_empty: bool,
+) -> Result<Credential, Fault> {
     if is_empty {
         return Err(Fault::Empty);
     }
     let mut trimmed = false;
     let mut text = |name: &str| -> Result<Option<&'a str>, Fault> {
-        let Some(bytes) = get(name) else { return Ok(None) };
+        let Some(bytes) = get(name) else {
+            return Ok(None);
+        };
         let raw = std::str::from_utf8(bytes).map_err(|_| Fault::NotText)?;
         let value = raw.trim();
         trimmed |= value.len() != raw.len() && name != key::TENANT_IDS;
@@ -144,8 +159,10 @@ pub fn parse<'a>(get: impl Fn(&str) -> Option<&'a [u8]>, is_empty: bool) -> Resu
         (None, false) => None,
         (Some(secret), false) => Some(secret),
     };
-    let client_id: ApplicationId =
-        client_id.ok_or(Fault::NoClientId)?.parse().map_err(|_: GuidError| Fault::ClientIdNotGuid)?;
+    let client_id: ApplicationId = client_id
+        .ok_or(Fault::NoClientId)?
+        .parse()
+        .map_err(|_: GuidError| Fault::ClientIdNotGuid)?;
     let secret = secret.ok_or(Fault::NoSecret)?;
     if secret.len() > SECRET_MAX {
         return Err(Fault::SecretTooLong);
@@ -157,7 +174,10 @@ pub fn parse<'a>(get: impl Fn(&str) -> Option<&'a [u8]>, is_empty: bool) -> Resu
         return Err(Fault::SecretIsId);
     }
     let redirect_uri = text(key::REDIRECT_URI)?.map(str::to_owned);
-    if redirect_uri.as_ref().is_some_and(|uri| !plausible_redirect(uri)) {
+    if redirect_uri
+        .as_ref()
+        .is_some_and(|uri| !plausible_redirect(uri))
+    {
         return Err(Fault::BadRedirectUri);
     }
     let tenant_ids = match get(key::TENANT_IDS) {
@@ -171,7 +191,14 @@ pub fn parse<'a>(get: impl Fn(&str) -> Option<&'a [u8]>, is_empty: bool) -> Resu
         .finalize()
         .into();
     let secret = SecretString::from(secret);
-    Ok(Credential { client_id, secret, redirect_uri, tenant_ids, trimmed, material })
+    Ok(Credential {
+        client_id,
+        secret,
+        redirect_uri,
+        tenant_ids,
+        trimmed,
+        material,
+    })
 }
 
 /// It is only ever percent-encoded into a link; Entra compares it with the registered ones.
@@ -186,7 +213,11 @@ fn plausible_redirect(uri: &str) -> bool {
 fn tenant_list(bytes: &[u8]) -> Result<Vec<TenantId>, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|_| Fault::NotText)?;
     let mut ids = Vec::new();
-    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.is_empty() && !l.starts_with('#'))
+    {
         ids.push(line.parse().map_err(|_: GuidError| Fault::BadTenantIds)?);
         if ids.len() > TENANT_IDS_MAX {
             return Err(Fault::BadTenantIds);
@@ -211,7 +242,10 @@ pub type SecretData = std::collections::BTreeMap<String, Zeroizing<Vec<u8>>>;
 
 /// Reads a credential from a Secret's data.
 pub fn parse_data(data: &SecretData) -> Result<Credential, Fault> {
-    parse(|name| data.get(name).map(|bytes| bytes.as_slice()), data.is_empty())
+    parse(
+        |name| data.get(name).map(|bytes| bytes.as_slice()),
+        data.is_empty(),
+    )
 }
 
 impl Credential {
@@ -220,8 +254,14 @@ impl Credential {
     #[must_use]
     pub fn for_test(client_id: &str, secret: &str) -> Self {
         let data: SecretData = [
-            (key::CLIENT_ID.to_owned(), Zeroizing::new(client_id.as_bytes().to_vec())),
-            (key::CLIENT_SECRET.to_owned(), Zeroizing::new(secret.as_bytes().to_vec())),
+            (
+                key::CLIENT_ID.to_owned(),
+                Zeroizing::new(client_id.as_bytes().to_vec()),
+            ),
+            (
+                key::CLIENT_SECRET.to_owned(),
+                Zeroizing::new(secret.as_bytes().to_vec()),
+            ),
         ]
         .into();
         parse_data(&data).unwrap()
@@ -238,8 +278,10 @@ mod tests {
     const PUBLIC: LoginHost = LoginHost("login.microsoftonline.com");
 
     fn parsed(keys: &[(&str, &str)]) -> Result<Credential, Fault> {
-        let data: SecretData =
-            keys.iter().map(|(k, v)| ((*k).to_owned(), Zeroizing::new(v.as_bytes().to_vec()))).collect();
+        let data: SecretData = keys
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), Zeroizing::new(v.as_bytes().to_vec())))
+            .collect();
         parse_data(&data)
     }
 
@@ -250,17 +292,60 @@ mod tests {
         for (keys, fault) in [
             (&[][..], Fault::Empty),
             (&[("client-secret", "s~1")], Fault::NoClientId),
-            (&[("client-id", " \n"), ("client-secret", "s~1")], Fault::NoClientId),
-            (&[("client-id", "contoso"), ("client-secret", "s~1")], Fault::ClientIdNotGuid),
+            (
+                &[("client-id", " \n"), ("client-secret", "s~1")],
+                Fault::NoClientId,
+            ),
+            (
+                &[("client-id", "contoso"), ("client-secret", "s~1")],
+                Fault::ClientIdNotGuid,
+            ),
             (&[("client-id", CLIENT)], Fault::NoSecret),
-            (&[("client-id", CLIENT), ("client-secret", "")], Fault::NoSecret),
-            (&[("client-id", CLIENT), ("client-secret", guid)], Fault::SecretIsId),
-            (&[("client-id", CLIENT), ("client-secret", &long)], Fault::SecretTooLong),
-            (&[("client-id", CLIENT), ("client-secret", "a b")], Fault::SecretHasSpace),
-            (&[("client-id", CLIENT), ("client-secret", "s"), ("tls.crt", "x"), ("tls.key", "y")], Fault::TwoKinds),
-            (&[("client-id", CLIENT), ("tls.crt", "x"), ("tls.key", "y")], Fault::CertificateOnly),
-            (&[("client-id", CLIENT), ("client-secret", "s"), ("redirect-uri", "ftp://x")], Fault::BadRedirectUri),
-            (&[("client-id", CLIENT), ("client-secret", "s"), ("tenant-ids", "common")], Fault::BadTenantIds),
+            (
+                &[("client-id", CLIENT), ("client-secret", "")],
+                Fault::NoSecret,
+            ),
+            (
+                &[("client-id", CLIENT), ("client-secret", guid)],
+                Fault::SecretIsId,
+            ),
+            (
+                &[("client-id", CLIENT), ("client-secret", &long)],
+                Fault::SecretTooLong,
+            ),
+            (
+                &[("client-id", CLIENT), ("client-secret", "a b")],
+                Fault::SecretHasSpace,
+            ),
+            (
+                &[
+                    ("client-id", CLIENT),
+                    ("client-secret", "s"),
+                    ("tls.crt", "x"),
+                    ("tls.key", "y"),
+                ],
+                Fault::TwoKinds,
+            ),
+            (
+                &[("client-id", CLIENT), ("tls.crt", "x"), ("tls.key", "y")],
+                Fault::CertificateOnly,
+            ),
+            (
+                &[
+                    ("client-id", CLIENT),
+                    ("client-secret", "s"),
+                    ("redirect-uri", "ftp://x"),
+                ],
+                Fault::BadRedirectUri,
+            ),
+            (
+                &[
+                    ("client-id", CLIENT),
+                    ("client-secret", "s"),
+                    ("tenant-ids", "common"),
+                ],
+                Fault::BadTenantIds,
+            ),
         ] {
             assert_eq!(parsed(keys), Err(fault), "{keys:?}");
         }
@@ -281,10 +366,22 @@ mod tests {
     #[test]
     fn a_fingerprint_belongs_to_authority_client_and_secret() {
         let one = Credential::for_test(CLIENT, "s~1");
-        assert_eq!(one.fingerprint(PUBLIC), Credential::for_test(CLIENT, "s~1").fingerprint(PUBLIC));
-        assert_ne!(one.fingerprint(PUBLIC), Credential::for_test(CLIENT, "s~2").fingerprint(PUBLIC));
-        assert_ne!(one.fingerprint(PUBLIC), Credential::for_test(TENANT, "s~1").fingerprint(PUBLIC));
-        assert_ne!(one.fingerprint(PUBLIC), one.fingerprint(LoginHost("login.microsoftonline.us")));
+        assert_eq!(
+            one.fingerprint(PUBLIC),
+            Credential::for_test(CLIENT, "s~1").fingerprint(PUBLIC)
+        );
+        assert_ne!(
+            one.fingerprint(PUBLIC),
+            Credential::for_test(CLIENT, "s~2").fingerprint(PUBLIC)
+        );
+        assert_ne!(
+            one.fingerprint(PUBLIC),
+            Credential::for_test(TENANT, "s~1").fingerprint(PUBLIC)
+        );
+        assert_ne!(
+            one.fingerprint(PUBLIC),
+            one.fingerprint(LoginHost("login.microsoftonline.us"))
+        );
         assert_eq!(one.fingerprint(PUBLIC).to_string().len(), "v1:".len() + 16);
     }
 
@@ -294,11 +391,23 @@ mod tests {
         let other = CLIENT.parse().unwrap();
         let free = Credential::for_test(CLIENT, "s");
         assert!(free.covers(tenant) && free.covers(other));
-        let keys = [("client-id", CLIENT), ("client-secret", "s"), ("tenant-ids", "# ours\n6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10\n\n")];
+        let keys = [
+            ("client-id", CLIENT),
+            ("client-secret", "s"),
+            (
+                "tenant-ids",
+                "# ours\n6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10\n\n",
+            ),
+        ];
         let narrow = parsed(&keys).unwrap();
         assert!(narrow.covers(tenant) && !narrow.covers(other));
         assert!(!narrow.trimmed, "a list ends with a newline");
-        let none = parsed(&[("client-id", CLIENT), ("client-secret", "s"), ("tenant-ids", "")]).unwrap();
+        let none = parsed(&[
+            ("client-id", CLIENT),
+            ("client-secret", "s"),
+            ("tenant-ids", ""),
+        ])
+        .unwrap();
         assert!(!none.covers(tenant));
     }
 

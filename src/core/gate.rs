@@ -69,19 +69,36 @@ impl Gate {
     /// A gate that lets `rate` requests a second and fingerprint pass.
     #[must_use]
     pub fn new(rate: f64) -> Self {
-        Self { rate, lanes: HashMap::new(), not_before: HashMap::new(), sweep_at: 1_024 }
+        Self {
+            rate,
+            lanes: HashMap::new(),
+            not_before: HashMap::new(),
+            sweep_at: 1_024,
+        }
     }
 
     /// Makes a fingerprint known. `changed_at` is set where a credential was seen to change.
-    pub fn learn(&mut self, fingerprint: Fingerprint, changed_at: Option<Timestamp>, now: Timestamp) {
+    pub fn learn(
+        &mut self,
+        fingerprint: Fingerprint,
+        changed_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
         let rate = self.rate;
-        self.lanes
-            .entry(fingerprint)
-            .or_insert_with(|| Lane { breaker: Breaker::new(changed_at), bucket: Bucket::new(rate, now) });
+        self.lanes.entry(fingerprint).or_insert_with(|| Lane {
+            breaker: Breaker::new(changed_at),
+            bucket: Bucket::new(rate, now),
+        });
     }
 
     /// Goes on where an earlier process stopped.
-    pub fn resume(&mut self, fingerprint: Fingerprint, count: usize, next_at: Timestamp, reason: Reason) {
+    pub fn resume(
+        &mut self,
+        fingerprint: Fingerprint,
+        count: usize,
+        next_at: Timestamp,
+        reason: Reason,
+    ) {
         if let Some(lane) = self.lanes.get_mut(&fingerprint) {
             lane.breaker.resume(count, next_at, reason);
         }
@@ -95,19 +112,28 @@ impl Gate {
     /// What is known of a credential.
     #[must_use]
     pub fn health(&self, fingerprint: Fingerprint) -> Health {
-        self.lanes.get(&fingerprint).map_or(Health::Fine, |lane| lane.breaker.health())
+        self.lanes
+            .get(&fingerprint)
+            .map_or(Health::Fine, |lane| lane.breaker.health())
     }
 
     /// A credential that was seen to change, and that nobody has tried yet.
     #[must_use]
     pub fn is_unproven(&self, fingerprint: Fingerprint) -> bool {
-        self.lanes.get(&fingerprint).is_some_and(|lane| lane.breaker.is_unproven())
+        self.lanes
+            .get(&fingerprint)
+            .is_some_and(|lane| lane.breaker.is_unproven())
     }
 
     /// How many breakers are in each state.
     #[must_use]
     pub fn states(&self) -> BTreeMap<&'static str, usize> {
-        let mut states = BTreeMap::from([("proving", 0), ("closed", 0), ("propagating", 0), ("open", 0)]);
+        let mut states = BTreeMap::from([
+            ("proving", 0),
+            ("closed", 0),
+            ("propagating", 0),
+            ("open", 0),
+        ]);
         for lane in self.lanes.values() {
             *states.entry(lane.breaker.state_name()).or_default() += 1;
         }
@@ -117,7 +143,9 @@ impl Gate {
     /// When the fingerprint's next request may begin, and whether the lane must send its best candidate.
     #[must_use]
     pub fn turn(&self, fingerprint: Fingerprint, now: Timestamp) -> (Turn, bool) {
-        let Some(lane) = self.lanes.get(&fingerprint) else { return (Turn::Now, false) };
+        let Some(lane) = self.lanes.get(&fingerprint) else {
+            return (Turn::Now, false);
+        };
         let turn = match lane.breaker.turn(now) {
             Turn::Now => match lane.bucket.next_at(now) {
                 at if at <= now => Turn::Now,
@@ -129,12 +157,21 @@ impl Gate {
     }
 
     /// Asks to begin a mint. `called`: its lane has called it; others queue up behind those who wait there.
-    pub fn admit(&mut self, key: MintKey, uid: &str, called: bool, lane_is_empty: bool, now: Timestamp) -> Admission {
+    pub fn admit(
+        &mut self,
+        key: MintKey,
+        uid: &str,
+        called: bool,
+        lane_is_empty: bool,
+        now: Timestamp,
+    ) -> Admission {
         if let Some(at) = self.not_before(&key, now) {
             return Admission::Wait(at);
         }
         self.learn(key.fingerprint, None, now);
-        let Some(lane) = self.lanes.get_mut(&key.fingerprint) else { return Admission::Park };
+        let Some(lane) = self.lanes.get_mut(&key.fingerprint) else {
+            return Admission::Park;
+        };
         let jumps_queue = !called && (!lane_is_empty || lane.breaker.wants_candidate());
         if jumps_queue || lane.breaker.turn(now) != Turn::Now || lane.bucket.take(now).is_err() {
             return Admission::Park;
@@ -147,7 +184,10 @@ impl Gate {
     /// Until when this very question must wait.
     #[must_use]
     pub fn not_before(&self, key: &MintKey, now: Timestamp) -> Option<Timestamp> {
-        self.not_before.get(key).copied().filter(|at| *at > now && *at <= saturating_add(now, LONGEST_PAUSE))
+        self.not_before
+            .get(key)
+            .copied()
+            .filter(|at| *at > now && *at <= saturating_add(now, LONGEST_PAUSE))
     }
 
     fn pause(&mut self, key: MintKey, until: Timestamp, now: Timestamp) {
@@ -173,18 +213,30 @@ impl Gate {
     ) -> Report {
         let throttled = matches!(outcome, Outcome::Failed(v) if v.retry == Retry::Throttle);
         if let Some(wait) = retry_after.filter(|_| matches!(outcome, Outcome::Failed(_))) {
-            let wait = SignedDuration::try_from(wait).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+            let wait = SignedDuration::try_from(wait)
+                .unwrap_or(LONGEST_PAUSE)
+                .min(LONGEST_PAUSE);
             self.pause(key, saturating_add(now, wait), now);
         }
         let Some(lane) = self.lanes.get_mut(&key.fingerprint) else {
-            return Report { effect: Effect::None, scope: None, progress: None };
+            return Report {
+                effect: Effect::None,
+                scope: None,
+                progress: None,
+            };
         };
         if throttled {
             lane.bucket.throttled(key.tenant, now);
         }
         let (effect, scope) = lane.breaker.report(uid, outcome, alone, now);
-        let progress = (scope == Some(Scope::Credential)).then(|| lane.breaker.progress()).flatten();
-        Report { effect, scope, progress }
+        let progress = (scope == Some(Scope::Credential))
+            .then(|| lane.breaker.progress())
+            .flatten();
+        Report {
+            effect,
+            scope,
+            progress,
+        }
     }
 }
 

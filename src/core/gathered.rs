@@ -159,7 +159,10 @@ pub enum ProbeResult {
 
 /// What this very reconcile has done so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "independent facts, each of one step")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each of one step"
+)]
 pub struct Session {
     /// The target's bytes were read.
     pub body: Option<BodyFacts>,
@@ -238,7 +241,9 @@ impl Gathered<'_> {
             CredentialView::NotLabelled => Err((Reason::CredentialSecretNotLabelled, None)),
             CredentialView::Denied => Err((Reason::SecretRefDenied, None)),
             CredentialView::Malformed(fault) => Err((Reason::CredentialMalformed, Some(fault))),
-            CredentialView::Found(credential) if !credential.covers(self.tenant_id) => Err((Reason::NotGranted, None)),
+            CredentialView::Found(credential) if !credential.covers(self.tenant_id) => {
+                Err((Reason::NotGranted, None))
+            }
             CredentialView::Found(credential) => Ok(credential),
         }
     }
@@ -246,7 +251,9 @@ impl Gathered<'_> {
     /// The fingerprint that a mint would use.
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
-        self.usable_credential().ok().map(|c| c.fingerprint(self.endpoints.login))
+        self.usable_credential()
+            .ok()
+            .map(|c| c.fingerprint(self.endpoints.login))
     }
 
     /// The application that a token would be for.
@@ -272,14 +279,20 @@ impl Gathered<'_> {
     /// Hash of what a token would be minted for.
     #[must_use]
     pub fn mint_inputs(&self) -> Option<String> {
-        Some(mint_inputs(self.endpoints.audience, self.client_id()?, self.tenant_id))
+        Some(mint_inputs(
+            self.endpoints.audience,
+            self.client_id()?,
+            self.tenant_id,
+        ))
     }
 
     /// When tokens are renewed.
     #[must_use]
     pub fn refresh_policy(&self) -> RefreshPolicy {
         RefreshPolicy {
-            min_remaining: SignedDuration::from_secs(i64::from(self.tenant.spec.refresh.min_remaining_seconds)),
+            min_remaining: SignedDuration::from_secs(i64::from(
+                self.tenant.spec.refresh.min_remaining_seconds,
+            )),
             margin: self.policy.refresh_margin,
         }
     }
@@ -288,7 +301,11 @@ impl Gathered<'_> {
     #[must_use]
     pub fn live(&self, now: Timestamp) -> Option<&Held> {
         match &self.target {
-            TargetView::Ours(Owned { held: Some(held), verified: true, .. }) if held.is_live(now) => Some(held),
+            TargetView::Ours(Owned {
+                held: Some(held),
+                verified: true,
+                ..
+            }) if held.is_live(now) => Some(held),
             _ => None,
         }
     }
@@ -297,10 +314,20 @@ impl Gathered<'_> {
     #[must_use]
     pub fn live_roles(&self, now: Timestamp) -> Option<&[String]> {
         let held = self.live(now)?;
-        if let Some(Minted::Token { token, .. }) = self.session.minted.as_ref().filter(|_| self.session.published) {
+        if let Some(Minted::Token { token, .. }) = self
+            .session
+            .minted
+            .as_ref()
+            .filter(|_| self.session.published)
+        {
             return Some(&token.roles);
         }
-        if let Some(token) = self.session.body.as_ref().and_then(|body| body.token.as_ref()) {
+        if let Some(token) = self
+            .session
+            .body
+            .as_ref()
+            .and_then(|body| body.token.as_ref())
+        {
             return Some(&token.roles);
         }
         let status = self.tenant.status.token.as_ref()?;

@@ -137,8 +137,15 @@ mod tests {
             "common",
             "",
         ] {
-            assert_eq!(bad.parse::<TenantId>(), Err(GuidError::NotCanonical), "{bad}");
+            assert_eq!(
+                bad.parse::<TenantId>(),
+                Err(GuidError::NotCanonical),
+                "{bad}"
+            );
         }
-        assert_eq!("00000000-0000-0000-0000-000000000000".parse::<TenantId>(), Err(GuidError::Nil));
+        assert_eq!(
+            "00000000-0000-0000-0000-000000000000".parse::<TenantId>(),
+            Err(GuidError::Nil)
+        );
     }
 }

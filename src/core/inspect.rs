@@ -29,7 +29,11 @@ pub fn metadata(g: &Gathered<'_>) -> Metadata {
     let spec = &g.tenant.spec.target;
     let allow = &g.policy.target_metadata_allow;
     let allowed = |wanted: &BTreeMap<String, String>| -> BTreeMap<String, String> {
-        wanted.iter().filter(|(key, _)| allow.contains(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+        wanted
+            .iter()
+            .filter(|(key, _)| allow.contains(key))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect()
     };
     let mut labels = allowed(&spec.labels);
     labels.insert(LABEL_BUCKET.to_owned(), bucket_label(&g.tenant.uid));
@@ -41,7 +45,11 @@ pub fn metadata(g: &Gathered<'_>) -> Metadata {
         .filter(|key| !labels.contains_key(*key) && !annotations.contains_key(*key))
         .cloned()
         .collect();
-    Metadata { labels, annotations, unwanted }
+    Metadata {
+        labels,
+        annotations,
+        unwanted,
+    }
 }
 
 /// Keys of labels and annotations in the spec that the operator doesn't set.
@@ -49,12 +57,19 @@ pub fn metadata(g: &Gathered<'_>) -> Metadata {
 pub fn denied_metadata(g: &Gathered<'_>) -> Vec<String> {
     let spec = &g.tenant.spec.target;
     let keys = spec.labels.keys().chain(spec.annotations.keys());
-    keys.filter(|key| !g.policy.target_metadata_allow.contains(key)).cloned().collect()
+    keys.filter(|key| !g.policy.target_metadata_allow.contains(key))
+        .cloned()
+        .collect()
 }
 
 /// What is to be written for a token.
 #[must_use]
-pub fn desired(g: &Gathered<'_>, token: &AccessToken, facts: &TokenFacts, fingerprint: String) -> (Rendered, Held) {
+pub fn desired(
+    g: &Gathered<'_>,
+    token: &AccessToken,
+    facts: &TokenFacts,
+    fingerprint: String,
+) -> (Rendered, Held) {
     let keys = target::render(&Content {
         token,
         expires_at: facts.expires_at,
@@ -87,7 +102,13 @@ pub fn token_facts(
     TokenFacts {
         issued_at,
         expires_at,
-        refresh_at: refresh_at(issued_at, expires_at, refresh_in, g.refresh_policy(), &g.tenant.uid),
+        refresh_at: refresh_at(
+            issued_at,
+            expires_at,
+            refresh_in,
+            g.refresh_policy(),
+            &g.tenant.uid,
+        ),
         roles,
     }
 }
@@ -112,23 +133,38 @@ pub fn inspect(g: &Gathered<'_>, found: &Found<'_>, now: Timestamp) -> BodyFacts
     };
     let tidy = carries(found.labels, &metadata.labels)
         && carries(found.annotations, &metadata.annotations)
-        && metadata.unwanted.iter().all(|key| !found.labels.contains_key(key) && !found.annotations.contains_key(key));
+        && metadata
+            .unwanted
+            .iter()
+            .all(|key| !found.labels.contains_key(key) && !found.annotations.contains_key(key));
     let Some(token) = target::token_in(found.data) else {
         let spec = &g.tenant.spec.target;
         let empty = target::render_empty(g.tenant_id, g.endpoints.api_url, &spec.formats);
         let in_order = held.is_none() && tidy && target::holds(found.data, &empty);
-        return BodyFacts { in_order, token: None };
+        return BodyFacts {
+            in_order,
+            token: None,
+        };
     };
     let Some(facts) = sound(g, &token, found.data, held.as_ref(), now) else {
-        return BodyFacts { in_order: false, token: None };
+        return BodyFacts {
+            in_order: false,
+            token: None,
+        };
     };
-    let fingerprint = held.as_ref().map(|held| held.fingerprint.clone()).unwrap_or_default();
+    let fingerprint = held
+        .as_ref()
+        .map(|held| held.fingerprint.clone())
+        .unwrap_or_default();
     let (keys, mut wanted) = desired(g, &token, &facts, fingerprint);
     if let Some(held) = held.as_ref().filter(|_| g.client_id().is_none()) {
         wanted.mint_inputs.clone_from(&held.mint_inputs);
     }
     let in_order = tidy && held.as_ref() == Some(&wanted) && target::holds(found.data, &keys);
-    BodyFacts { in_order, token: Some(facts) }
+    BodyFacts {
+        in_order,
+        token: Some(facts),
+    }
 }
 
 /// Facts of the token in a Secret, if it is the right one and live. Its expiry is the smaller of annotation and `exp`.
@@ -142,13 +178,13 @@ fn sound(
     let claims = Claims::decode(token.expose()).ok()?;
     let left = u64::try_from(claims.exp.saturating_sub(now.as_second())).ok()?;
     let (expires_at, roles) = if let Some(expected) = g.expected() {
-            let checked = claims::check(&claims, &expected, Duration::from_secs(left), now).ok()?;
-            (checked.expires_at, checked.roles)
-        } else {
-            // Without the credential nobody knows the application: the digest says whether these are the bytes that we wrote.
-            let held = held.filter(|held| untouched(data, held))?;
-            (held.expires_at, claims.roles.clone())
-        };
+        let checked = claims::check(&claims, &expected, Duration::from_secs(left), now).ok()?;
+        (checked.expires_at, checked.roles)
+    } else {
+        // Without the credential nobody knows the application: the digest says whether these are the bytes that we wrote.
+        let held = held.filter(|held| untouched(data, held))?;
+        (held.expires_at, claims.roles.clone())
+    };
     let expires_at = held.map_or(expires_at, |held| held.expires_at.min(expires_at));
     if expires_at <= now {
         return None;

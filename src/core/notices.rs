@@ -17,7 +17,10 @@ pub fn notices(g: &Gathered<'_>, _now: Timestamp) -> Vec<Notice> {
         if !unknown.is_empty() {
             said.push(warning(
                 "UnknownRoles",
-                format!("requiredRoles names roles that this API isn't known to have: {}.", unknown.join(", ")),
+                format!(
+                    "requiredRoles names roles that this API isn't known to have: {}.",
+                    unknown.join(", ")
+                ),
             ));
         }
         let denied = denied_metadata(g);
@@ -37,13 +40,17 @@ pub fn notices(g: &Gathered<'_>, _now: Timestamp) -> Vec<Notice> {
 
 /// Said once, not at each refresh.
 fn too_short(g: &Gathered<'_>) -> Option<Notice> {
-    let Some(Minted::Token { token, .. }) = g.session.minted.as_ref().filter(|_| g.session.published) else {
+    let Some(Minted::Token { token, .. }) =
+        g.session.minted.as_ref().filter(|_| g.session.published)
+    else {
         return None;
     };
     let least = SignedDuration::from_secs(i64::from(g.tenant.spec.refresh.min_remaining_seconds));
     let before = g.tenant.status.token.as_ref();
     let known = g.tenant.is_observed()
-        && before.is_some_and(|before| lifetime_too_short(before.issued_at.0, before.expires_at.0, least));
+        && before.is_some_and(|before| {
+            lifetime_too_short(before.issued_at.0, before.expires_at.0, least)
+        });
     (!known && lifetime_too_short(token.issued_at, token.expires_at, least)).then(|| {
         warning(
             "LifetimeTooShort",
@@ -57,5 +64,9 @@ fn too_short(g: &Gathered<'_>) -> Option<Notice> {
 }
 
 fn warning(reason: &'static str, note: String) -> Notice {
-    Notice { warning: true, reason, note }
+    Notice {
+        warning: true,
+        reason,
+        note,
+    }
 }

@@ -87,19 +87,22 @@ impl Bucket {
             // The clock was set back. Only taking makes time count again, so somebody must come and try.
             return now;
         }
-        let have = self.tokens + now.duration_since(self.filled_at).as_secs_f64().max(0.0) * self.rate;
+        let have =
+            self.tokens + now.duration_since(self.filled_at).as_secs_f64().max(0.0) * self.rate;
         if have >= 1.0 {
             return now;
         }
         // Rounded up, so that the one who waits finds it there.
-        let wait = SignedDuration::from_secs_f64((1.0 - have) / self.rate) + SignedDuration::from_micros(1);
+        let wait = SignedDuration::from_secs_f64((1.0 - have) / self.rate)
+            + SignedDuration::from_micros(1);
         saturating_add(now, wait)
     }
 
     /// Microsoft throttled this tenant.
     pub fn throttled(&mut self, tenant: TenantId, now: Timestamp) {
         let since = saturating_sub(now, WINDOW);
-        self.throttled.retain(|(other, at)| *at > since && *other != tenant);
+        self.throttled
+            .retain(|(other, at)| *at > since && *other != tenant);
         self.throttled.push((tenant, now));
         if self.throttled.len() >= DISTINCT {
             self.fill(now);
@@ -121,7 +124,9 @@ mod tests {
     }
 
     fn tenant(n: u8) -> TenantId {
-        format!("6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e{n:02x}").parse().unwrap()
+        format!("6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e{n:02x}")
+            .parse()
+            .unwrap()
     }
 
     fn count(bucket: &mut Bucket, from: i64, to: i64) -> usize {
@@ -147,7 +152,10 @@ mod tests {
         bucket.throttled(tenant(2), at(2));
         assert!((bucket.rate() - 500.0).abs() < 0.1);
         bucket.throttled(tenant(3), at(61_000));
-        assert!((bucket.rate() - 500.0).abs() < 0.1, "the first two are older than a minute");
+        assert!(
+            (bucket.rate() - 500.0).abs() < 0.1,
+            "the first two are older than a minute"
+        );
         bucket.throttled(tenant(4), at(61_001));
         bucket.throttled(tenant(5), at(61_002));
         assert!((bucket.rate() - 250.0).abs() < 0.1);

@@ -20,7 +20,11 @@ struct Fair<K> {
 
 impl<K: Ord + Clone> Fair<K> {
     fn new() -> Self {
-        Self { turns: VecDeque::new(), waiting: HashMap::new(), sent: 0 }
+        Self {
+            turns: VecDeque::new(),
+            waiting: HashMap::new(),
+            sent: 0,
+        }
     }
 
     fn is_empty(&self) -> bool {
@@ -60,7 +64,11 @@ impl<K: Ord + Clone> Fair<K> {
 
     /// Whose turn is next.
     fn namespace(&self, candidate: bool) -> Option<Arc<str>> {
-        if candidate { self.candidate().map(|(_, namespace)| namespace) } else { self.turns.front().cloned() }
+        if candidate {
+            self.candidate().map(|(_, namespace)| namespace)
+        } else {
+            self.turns.front().cloned()
+        }
     }
 
     fn candidate(&self) -> Option<((bool, Timestamp, K), Arc<str>)> {
@@ -69,7 +77,10 @@ impl<K: Ord + Clone> Fair<K> {
             .filter_map(|(namespace, keys)| {
                 let with_token = keys.iter().find(|(expiry, _)| *expiry > Timestamp::MIN);
                 let (expiry, key) = with_token.or_else(|| keys.first())?;
-                Some(((with_token.is_none(), *expiry, key.clone()), namespace.clone()))
+                Some((
+                    (with_token.is_none(), *expiry, key.clone()),
+                    namespace.clone(),
+                ))
             })
             .min()
     }
@@ -209,8 +220,12 @@ impl<K: Ord + Clone + Hash> Queue<K> {
             if *at > now {
                 break;
             }
-            let Some((_, key)) = self.timers.pop_first() else { break };
-            let Some(item) = self.items.get_mut(&key) else { continue };
+            let Some((_, key)) = self.timers.pop_first() else {
+                break;
+            };
+            let Some(item) = self.items.get_mut(&key) else {
+                continue;
+            };
             item.timer = None;
             match item.place {
                 Place::Resting => {}
@@ -227,17 +242,31 @@ impl<K: Ord + Clone + Hash> Queue<K> {
     }
 
     fn pop_lane(&mut self, turn: &impl Fn(Fingerprint) -> (Turn, bool)) -> Option<Dispatch<K>> {
-        let open = self.lanes.iter().filter_map(|(fingerprint, lane)| match turn(*fingerprint) {
-            (Turn::Now, candidate) => {
-                let sent = lane.namespace(candidate).and_then(|namespace| self.sent.get(&namespace));
-                Some((sent.copied().unwrap_or_default(), lane.sent, *fingerprint, candidate))
-            }
-            (Turn::At(_), _) => None,
-        });
+        let open = self
+            .lanes
+            .iter()
+            .filter_map(|(fingerprint, lane)| match turn(*fingerprint) {
+                (Turn::Now, candidate) => {
+                    let sent = lane
+                        .namespace(candidate)
+                        .and_then(|namespace| self.sent.get(&namespace));
+                    Some((
+                        sent.copied().unwrap_or_default(),
+                        lane.sent,
+                        *fingerprint,
+                        candidate,
+                    ))
+                }
+                (Turn::At(_), _) => None,
+            });
         let (_, _, fingerprint, candidate) = open.min()?;
         let lane = self.lanes.get_mut(&fingerprint)?;
         let namespace = lane.namespace(candidate)?;
-        let key = if candidate { lane.pop_candidate() } else { lane.pop() }?;
+        let key = if candidate {
+            lane.pop_candidate()
+        } else {
+            lane.pop()
+        }?;
         self.turn += 1;
         lane.sent = self.turn;
         if lane.is_empty() {
@@ -257,17 +286,24 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         if !self.ready.is_empty() {
             return Some(now);
         }
-        let lanes = self.lanes.keys().map(|fingerprint| match turn(*fingerprint) {
-            Turn::Now => now,
-            Turn::At(at) => at,
-        });
+        let lanes = self
+            .lanes
+            .keys()
+            .map(|fingerprint| match turn(*fingerprint) {
+                Turn::Now => now,
+                Turn::At(at) => at,
+            });
         lanes.chain(self.timers.first().map(|(at, _)| *at)).min()
     }
 
     /// A turn has ended.
     pub fn finish(&mut self, key: &K, finish: Finish) {
-        let Some(item) = self.items.get_mut(key) else { return };
-        let Place::Running { again } = item.place else { return };
+        let Some(item) = self.items.get_mut(key) else {
+            return;
+        };
+        let Place::Running { again } = item.place else {
+            return;
+        };
         self.running = self.running.saturating_sub(1);
         item.urgency = finish.expires_at.unwrap_or(Timestamp::MIN);
         if finish.gone && !again {

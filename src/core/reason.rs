@@ -165,7 +165,13 @@ const fn facts(
     owner: Owner,
     message: &'static str,
 ) -> Facts {
-    Facts { name, on, abnormal, owner, message }
+    Facts {
+        name,
+        on,
+        abnormal,
+        owner,
+        message,
+    }
 }
 
 impl Reason {
@@ -315,7 +321,10 @@ impl Reason {
     /// Rank by urgency: the higher, the more it hides others.
     #[must_use]
     pub fn urgency(self) -> usize {
-        Self::ALL.into_iter().position(|r| r == self).unwrap_or_default()
+        Self::ALL
+            .into_iter()
+            .position(|r| r == self)
+            .unwrap_or_default()
     }
 }
 

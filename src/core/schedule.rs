@@ -65,7 +65,11 @@ pub fn refresh_at(
 
 /// The token lives so shortly that renewing at half its life leaves less than `min_remaining`.
 #[must_use]
-pub fn lifetime_too_short(issued: Timestamp, expires: Timestamp, min_remaining: SignedDuration) -> bool {
+pub fn lifetime_too_short(
+    issued: Timestamp,
+    expires: Timestamp,
+    min_remaining: SignedDuration,
+) -> bool {
     expires.duration_since(issued) / 2 < min_remaining
 }
 
@@ -117,10 +121,21 @@ mod tests {
 
     #[test]
     fn min_remaining_moves_the_instant_forward_but_never_before_half_the_life() {
-        let policy = RefreshPolicy { min_remaining: SignedDuration::from_secs(1700), ..POLICY };
+        let policy = RefreshPolicy {
+            min_remaining: SignedDuration::from_secs(1700),
+            ..POLICY
+        };
         assert_eq!(refresh_at(at(0), at(3600), None, policy, UID), at(1800));
-        assert!(lifetime_too_short(at(0), at(3600), SignedDuration::from_secs(1801)));
-        assert!(!lifetime_too_short(at(0), at(3600), SignedDuration::from_secs(1800)));
+        assert!(lifetime_too_short(
+            at(0),
+            at(3600),
+            SignedDuration::from_secs(1801)
+        ));
+        assert!(!lifetime_too_short(
+            at(0),
+            at(3600),
+            SignedDuration::from_secs(1800)
+        ));
     }
 
     #[test]

@@ -41,8 +41,14 @@ pub const ALL_KEYS: [&str; 8] = [
 ];
 
 /// The keys that hold the token in some form, or speak of it.
-const TOKEN_KEYS: [&str; 6] =
-    [key::TOKEN, key::AUTHORIZATION, key::EXPIRES_ON, key::HEADER, key::JSON, key::ENV];
+const TOKEN_KEYS: [&str; 6] = [
+    key::TOKEN,
+    key::AUTHORIZATION,
+    key::EXPIRES_ON,
+    key::HEADER,
+    key::JSON,
+    key::ENV,
+];
 
 /// The Secret's keys for a token.
 #[must_use]
@@ -53,7 +59,10 @@ pub fn render(content: &Content<'_>) -> Rendered {
     let url = content.api_url.0;
     let mut keys: Rendered = BTreeMap::from([
         (key::TOKEN, Zeroizing::new(token.to_owned())),
-        (key::AUTHORIZATION, Zeroizing::new(format!("Bearer {token}"))),
+        (
+            key::AUTHORIZATION,
+            Zeroizing::new(format!("Bearer {token}")),
+        ),
         (key::EXPIRES_ON, Zeroizing::new(expires_on.clone())),
         (key::TENANT_ID, Zeroizing::new(tenant.clone())),
         (key::API_URL, Zeroizing::new(url.to_owned())),
@@ -115,15 +124,19 @@ pub fn digest(keys: &Rendered) -> String {
 /// Hash of what a token is minted for: another one of these makes it the wrong token.
 #[must_use]
 pub fn mint_inputs(audience: Audience, client: ApplicationId, tenant: TenantId) -> String {
-    versioned(&Sha256::digest(format!("{audience}\0{client}\0{tenant}").as_bytes()))
+    versioned(&Sha256::digest(
+        format!("{audience}\0{client}\0{tenant}").as_bytes(),
+    ))
 }
 
 /// The version prefix lets an upgrade know an older hash for what it is, so that it mints nothing.
 fn versioned(hash: &[u8]) -> String {
-    hash.iter().take(16).fold(String::from("v1:"), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash.iter()
+        .take(16)
+        .fold(String::from("v1:"), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// What the annotations of an owned Secret say about the token in it.
@@ -198,11 +211,13 @@ pub fn token_in(data: &SecretData) -> Option<AccessToken> {
 /// Whether the Secret's bytes are these keys: each of them, and none of ours beside. Foreign keys stay.
 #[must_use]
 pub fn holds(data: &SecretData, wanted: &Rendered) -> bool {
-    ALL_KEYS.into_iter().all(|name| match (data.get(name), wanted.get(name)) {
-        (None, None) => true,
-        (Some(bytes), Some(text)) => bytes.as_slice() == text.as_bytes(),
-        _ => false,
-    })
+    ALL_KEYS
+        .into_iter()
+        .all(|name| match (data.get(name), wanted.get(name)) {
+            (None, None) => true,
+            (Some(bytes), Some(text)) => bytes.as_slice() == text.as_bytes(),
+            _ => false,
+        })
 }
 
 #[cfg(test)]
@@ -215,7 +230,13 @@ mod tests {
     fn keys(formats: &[Format]) -> Rendered {
         let token = AccessToken::new("aaa.bbb.ccc".to_owned());
         let expires_at = "2026-11-24T10:00:00Z".parse().unwrap();
-        render(&Content { token: &token, expires_at, tenant: TENANT.parse().unwrap(), api_url: URL, formats })
+        render(&Content {
+            token: &token,
+            expires_at,
+            tenant: TENANT.parse().unwrap(),
+            api_url: URL,
+            formats,
+        })
     }
 
     fn shown(keys: &Rendered) -> Vec<(&str, &str)> {
@@ -223,7 +244,9 @@ mod tests {
     }
 
     fn data(keys: &Rendered) -> SecretData {
-        keys.iter().map(|(k, v)| ((*k).to_owned(), Zeroizing::new(v.as_bytes().to_vec()))).collect()
+        keys.iter()
+            .map(|(k, v)| ((*k).to_owned(), Zeroizing::new(v.as_bytes().to_vec())))
+            .collect()
     }
 
     #[test]
@@ -258,7 +281,14 @@ mod tests {
         let empty = render_empty(TENANT.parse().unwrap(), URL, &[Format::Env]);
         assert_eq!(
             shown(&empty),
-            [("api-url", URL.0), ("authorization", ""), ("env", ""), ("expires-on", ""), ("tenant-id", TENANT), ("token", "")]
+            [
+                ("api-url", URL.0),
+                ("authorization", ""),
+                ("env", ""),
+                ("expires-on", ""),
+                ("tenant-id", TENANT),
+                ("token", "")
+            ]
         );
     }
 
@@ -281,8 +311,12 @@ mod tests {
     #[test]
     fn a_digest_tells_keys_and_values_apart() {
         assert_ne!(digest(&keys(&[])), digest(&keys(&[Format::Header])));
-        let shifted = |a: &'static str, b: &str| -> Rendered { [(a, Zeroizing::new(b.to_owned()))].into() };
-        assert_ne!(digest(&shifted("token", "x")), digest(&shifted("toke", "nx")));
+        let shifted =
+            |a: &'static str, b: &str| -> Rendered { [(a, Zeroizing::new(b.to_owned()))].into() };
+        assert_ne!(
+            digest(&shifted("token", "x")),
+            digest(&shifted("toke", "nx"))
+        );
         assert!(digest(&keys(&[])).starts_with("v1:"));
     }
 
@@ -297,9 +331,16 @@ mod tests {
             fingerprint: "v1:3".into(),
         };
         let map: BTreeMap<_, _> = held.annotations().into();
-        assert_eq!(Held::read(|name| map.get(name).map(String::as_str)), Some(held.clone()));
+        assert_eq!(
+            Held::read(|name| map.get(name).map(String::as_str)),
+            Some(held.clone())
+        );
         for name in Held::NAMES {
-            assert_eq!(Held::read(|n| map.get(n).filter(|_| n != name).map(String::as_str)), None, "{name}");
+            assert_eq!(
+                Held::read(|n| map.get(n).filter(|_| n != name).map(String::as_str)),
+                None,
+                "{name}"
+            );
         }
         assert!(held.is_live("2026-11-24T09:59:59Z".parse().unwrap()));
         assert!(!held.is_live(held.expires_at));

@@ -128,7 +128,9 @@ fn the_count_goes_on_and_begins_anew_with_spec_credential_and_force() {
         ("nothing", |_| {}, 6),
         (
             "kind of failure",
-            |world| world.status().last_error = Some(error(Reason::ConsentRequired, Scope::Tenant, 0)),
+            |world| {
+                world.status().last_error = Some(error(Reason::ConsentRequired, Scope::Tenant, 0))
+            },
             1,
         ),
         ("spec", |world| world.tenant.generation = 2, 1),

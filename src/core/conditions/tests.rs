@@ -1,4 +1,8 @@
 use super::*;
+use crate::api::MissingRolePolicy;
+use crate::core::breaker::Health;
+use crate::core::errors::Scope;
+use crate::core::gathered::WriteFailure;
 
 mod events;
 mod kstatus;

@@ -33,9 +33,17 @@ pub(super) fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -
         TargetView::Stranger { predecessor } => {
             // Who asks for a mint has perhaps just removed the other Secret.
             let soon = *predecessor || is_forced(g);
-            let pause = if soon { PREDECESSOR_LOOK } else { STRANGER_LOOK };
+            let pause = if soon {
+                PREDECESSOR_LOOK
+            } else {
+                STRANGER_LOOK
+            };
             // Seen later than now: the clock was set back.
-            let seen = if g.session.looked { Some(now) } else { g.memo.stranger_seen_at.filter(|at| *at <= now) };
+            let seen = if g.session.looked {
+                Some(now)
+            } else {
+                g.memo.stranger_seen_at.filter(|at| *at <= now)
+            };
             match seen.map(|at| saturating_add(at, pause)) {
                 Some(next) if next > now => {
                     wake.at(next);
@@ -44,16 +52,27 @@ pub(super) fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -
                 _ => Some(Step::LookAtTarget),
             }
         }
-        TargetView::Absent => (!g.session.looked && must_look(g, now)).then_some(Step::LookAtTarget),
+        TargetView::Absent => {
+            (!g.session.looked && must_look(g, now)).then_some(Step::LookAtTarget)
+        }
     }
 }
 
 /// Before a mint for a Secret that the watch doesn't know: it may be there all the same, as a stranger's or without its label.
 fn must_look(g: &Gathered<'_>, now: Timestamp) -> bool {
     let status = &g.tenant.status;
-    let was_conflict = status.conditions.iter().any(|c| c.type_ == "Ready" && c.reason == Reason::TargetConflict.as_str());
-    let should_be_there = status.token.as_ref().is_some_and(|token| token.expires_at.0 > now)
-        && status.target.as_ref().is_some_and(|target| target.name == g.tenant.target_name());
+    let was_conflict = status
+        .conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.reason == Reason::TargetConflict.as_str());
+    let should_be_there = status
+        .token
+        .as_ref()
+        .is_some_and(|token| token.expires_at.0 > now)
+        && status
+            .target
+            .as_ref()
+            .is_some_and(|target| target.name == g.tenant.target_name());
     was_conflict || g.memo.stranger_seen_at.is_some() || should_be_there
 }
 
@@ -65,30 +84,53 @@ pub(super) fn contested(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> bo
 
 /// A repair was made so short a while ago that the token which is missing now has been taken again.
 pub(super) fn was_just_repaired(g: &Gathered<'_>, now: Timestamp) -> bool {
-    g.memo.repairs.back().is_some_and(|at| *at <= now && now < saturating_add(*at, REPAIR_WINDOW * 2))
+    g.memo
+        .repairs
+        .back()
+        .is_some_and(|at| *at <= now && now < saturating_add(*at, REPAIR_WINDOW * 2))
 }
 
 /// Until when no repair is made because of a fight.
 #[must_use]
 pub fn contested_until(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
     // Later than now: the clock was set back.
-    let repairs: Vec<_> = g.memo.repairs.iter().copied().filter(|at| *at <= now).collect();
+    let repairs: Vec<_> = g
+        .memo
+        .repairs
+        .iter()
+        .copied()
+        .filter(|at| *at <= now)
+        .collect();
     let until = saturating_add(*repairs.last()?, REPAIR_WINDOW);
     let mut fight = false;
     for (n, at) in repairs.iter().enumerate() {
-        let near = |earlier: &Timestamp, windows: i32| *at < saturating_add(*earlier, REPAIR_WINDOW * windows);
+        let near = |earlier: &Timestamp, windows: i32| {
+            *at < saturating_add(*earlier, REPAIR_WINDOW * windows)
+        };
         // It goes on as long as each single repair is needed as soon as it is allowed, or nearly so.
         fight &= n == 0 || near(&repairs[n - 1], 2);
-        fight |= repairs[..=n].iter().filter(|earlier| near(earlier, 1)).count() >= REPAIRS_MAX;
+        fight |= repairs[..=n]
+            .iter()
+            .filter(|earlier| near(earlier, 1))
+            .count()
+            >= REPAIRS_MAX;
     }
     (fight && until > now).then_some(until)
 }
 
 /// A changed target name: what the old Secret holds goes into the new one.
 pub(super) fn copy_old(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
-    let held = g.old_target.as_ref()?.owned.held.as_ref().filter(|held| held.is_live(now))?;
+    let held = g
+        .old_target
+        .as_ref()?
+        .owned
+        .held
+        .as_ref()
+        .filter(|held| held.is_live(now))?;
     wake.at(held.expires_at);
-    let same = g.mint_inputs().is_none_or(|inputs| inputs == held.mint_inputs);
+    let same = g
+        .mint_inputs()
+        .is_none_or(|inputs| inputs == held.mint_inputs);
     let wanted = same && g.target == TargetView::Absent && g.session.body.is_none();
     (wanted && !denied(g, now, wake)).then_some(Step::CopyOld)
 }
@@ -97,7 +139,12 @@ pub(super) fn copy_old(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Opt
 /// the deletion must not stop the renewal.
 pub(super) fn remove_old(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     let old = g.old_target.as_ref()?;
-    let in_use = g.live(now).is_none() && old.owned.held.as_ref().is_some_and(|held| held.is_live(now));
+    let in_use = g.live(now).is_none()
+        && old
+            .owned
+            .held
+            .as_ref()
+            .is_some_and(|held| held.is_live(now));
     (!in_use && !denied(g, now, wake)).then_some(Step::RemoveOld)
 }
 
