@@ -250,6 +250,9 @@ pub fn parse_data(data: &SecretData) -> Result<Credential, Fault> {
 
 impl Credential {
     /// A credential as a test wants it.
+    ///
+    /// # Panics
+    /// If these two make none.
     #[cfg(test)]
     #[must_use]
     pub fn for_test(client_id: &str, secret: &str) -> Self {

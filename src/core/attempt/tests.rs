@@ -129,7 +129,7 @@ fn the_count_goes_on_and_begins_anew_with_spec_credential_and_force() {
         (
             "kind of failure",
             |world| {
-                world.status().last_error = Some(error(Reason::ConsentRequired, Scope::Tenant, 0))
+                world.status().last_error = Some(error(Reason::ConsentRequired, Scope::Tenant, 0));
             },
             1,
         ),
