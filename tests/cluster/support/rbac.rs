@@ -1,11 +1,12 @@
 //! The operator's permissions: those of the manifests in deploy/, and no more.
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind, TypeMeta};
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::arena::MANAGER;
 use super::wait::{Patience, eventually};
@@ -25,6 +26,7 @@ pub async fn grant(admin: &Client, home: &str, namespaces: &[String]) -> String 
         let text =
             with_home(NAMESPACED, home).replace("namespace: soc\n", &format!("namespace: {ns}\n"));
         apply(admin, &text).await;
+        allowed(admin, home, Some(ns), "delete", "secrets", true).await;
     }
     token(admin, home).await
 }
@@ -32,6 +34,7 @@ pub async fn grant(admin: &Client, home: &str, namespaces: &[String]) -> String 
 /// Grants what `deploy/rbac.yaml` grants, with the operator at home in `home`, and returns a token for it.
 pub async fn grant_cluster(admin: &Client, home: &str) -> String {
     apply(admin, &with_home(CLUSTER, home)).await;
+    allowed(admin, home, None, "delete", "secrets", true).await;
     token(admin, home).await
 }
 
@@ -40,7 +43,41 @@ fn with_home(manifest: &str, home: &str) -> String {
     manifest.replace(HOME, &format!("namespace: {home}\n"))
 }
 
-/// A token for the account in `home`, once its permissions are known to the authorizer.
+/// Waits until the authorizer says so: it learns of a changed role by a watch.
+pub async fn allowed(
+    admin: &Client,
+    home: &str,
+    ns: Option<&str>,
+    verb: &str,
+    resource: &str,
+    expected: bool,
+) {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    let group = if resource == "defendertenants" {
+        "defendertenant.io"
+    } else {
+        ""
+    };
+    let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
+        "user": format!("system:serviceaccount:{home}:{ACCOUNT}"),
+        "resourceAttributes": {
+            "verb": verb, "group": group, "resource": resource, "subresource": subresource, "namespace": ns,
+        },
+    }}))
+    .expect("a review");
+    let api: Api<SubjectAccessReview> = Api::all(admin.clone());
+    eventually(
+        &format!("{verb} {resource}: {expected}"),
+        Patience::default(),
+        async || {
+            let answer = api.create(&PostParams::default(), &review).await.ok()?;
+            (answer.status?.allowed == expected).then_some(())
+        },
+    )
+    .await;
+}
+
+/// A token for the account in `home`.
 pub async fn token(admin: &Client, home: &str) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), home);
     let request = TokenRequest {
