@@ -86,12 +86,7 @@ impl Executor<'_> {
         let tenant = &self.snapshot.tenant;
         let now = self.ctx.now();
         self.ctx.metrics.repairs.inc();
-        self.ctx.state().world.remember(&tenant.key, &tenant.uid, |memo| {
-            memo.repairs.push_back(now);
-            while memo.repairs.len() > 16 {
-                memo.repairs.pop_front();
-            }
-        });
+        self.ctx.state().world.remember_repair(&tenant.key, &tenant.uid, false, now);
     }
 
     /// Takes in what a live look found under the target's name.

@@ -80,6 +80,17 @@ impl Snapshot {
         }
     }
 
+    /// The same facts, of the spec that was planned for, to be said of the object as it is by now: a spec that changed
+    /// meanwhile hasn't been seen to, and its generation mustn't be called observed.
+    #[must_use]
+    pub fn at_version_of(mut self, newer: &Self) -> Self {
+        let mut tenant = (*self.tenant).clone();
+        tenant.resource_version.clone_from(&newer.tenant.resource_version);
+        tenant.status = newer.tenant.status.clone();
+        self.tenant = Arc::new(tenant);
+        self
+    }
+
     /// The credential, if it can be used at all.
     #[must_use]
     pub fn credential(&self) -> Option<&Arc<Credential>> {

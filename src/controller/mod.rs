@@ -1,5 +1,6 @@
 //! The controller: gather, plan, do, one status write.
 
+mod backoff;
 pub mod context;
 mod dispatch;
 mod events;
@@ -47,7 +48,7 @@ pub async fn run(
     let (mut to_come, mut told) = watch::start(&ctx, &namespaces);
     while to_come > 0 {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+            () = stopped(&mut stop) => return Ok(()),
             message = told.recv() => match message {
                 Some(Told::Listed) => to_come -= 1,
                 Some(Told::Forbidden) => preflight::permissions(ctx.kube.client(), &namespaces).await?,
@@ -74,6 +75,11 @@ pub async fn run(
             }
         }
     }
+}
+
+/// Its answer, a lock, isn't held while something else is done.
+async fn stopped(stop: &mut Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// A breaker that was open when the last process ended is open still: the tenants that probed say how far it was.

@@ -9,7 +9,7 @@ use super::kubeapi::ApiError;
 use crate::api::DefenderTenantStatus;
 use crate::core::breaker::Health;
 use crate::core::conditions::{self, compose};
-use crate::core::gathered::WriteFailure;
+use crate::core::gathered::{TargetView, WriteFailure};
 use crate::core::notices::notices;
 use crate::core::plan::{Step, plan};
 use crate::core::queue::Finish;
@@ -51,6 +51,8 @@ pub async fn reconcile(ctx: &Context, key: &Key, called: bool) -> Finish {
 /// Writes the status if it says anything new, and tells when to come back.
 async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hands) -> Finish {
     let mut troubled = None;
+    let mut outrun = false;
+    remember_loss(ctx, &snapshot, hands);
     if !snapshot.tenant.deleting && !waits_silently(&snapshot, hands, ctx) && !learned_nothing(hands) {
         for _ in 0..STATUS_TRIES {
             match write_status(ctx, &snapshot, hands).await {
@@ -63,7 +65,10 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
                         ctx.state().world.tenant_known(tenant);
                     }
                     match gather(ctx, key, hands.found.as_ref()).await {
-                        Gathering::Found(again) if again.tenant.uid == snapshot.tenant.uid => snapshot = *again,
+                        Gathering::Found(again) if again.tenant.uid == snapshot.tenant.uid => {
+                            outrun |= again.tenant.generation != snapshot.tenant.generation;
+                            snapshot = if outrun { snapshot.at_version_of(&again) } else { *again };
+                        }
                         other => return without_facts(ctx, key, &other),
                     }
                 }
@@ -78,7 +83,12 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
             }
         }
     }
-    finish(ctx, &snapshot, hands, troubled)
+    let mut finish = finish(ctx, &snapshot, hands, troubled);
+    if outrun {
+        // The watch may have told of the new spec already, and then it doesn't tell again.
+        finish.wake_at = Some(ctx.now());
+    }
+    finish
 }
 
 fn without_facts(ctx: &Context, key: &Key, gathering: &Gathering) -> Finish {
@@ -92,6 +102,24 @@ fn without_facts(ctx: &Context, key: &Key, gathering: &Gathering) -> Finish {
         Gathering::Found(_) | Gathering::Later => {
             Finish { wake_at: Some(saturating_add(ctx.now(), SOON)), ..Finish::default() }
         }
+    }
+}
+
+/// Somebody took the token, and Microsoft may not be asked for another one yet. The status that is written now no
+/// longer promises a token: without this nobody would know, when the mint comes, that it is a repair.
+fn remember_loss(ctx: &Context, snapshot: &Snapshot, hands: &Hands) {
+    let now = ctx.now();
+    let g = snapshot.view(&hands.session, ctx);
+    let status = &g.tenant.status;
+    let promised = status.token.as_ref().is_some_and(|token| token.expires_at.0 > now)
+        && status.target.as_ref().is_some_and(|target| target.name == g.tenant.target_name());
+    let session = &hands.session;
+    let untouched = session.minted.is_none() && !session.retired && session.failed_write.is_none();
+    let holds_one = session.body.as_ref().is_some_and(|body| body.token.is_some());
+    let stranger = matches!(g.target, TargetView::Stranger { .. });
+    if promised && untouched && !holds_one && !stranger && g.live(now).is_none() {
+        let tenant = &snapshot.tenant;
+        ctx.state().world.remember_repair(&tenant.key, &tenant.uid, true, now);
     }
 }
 

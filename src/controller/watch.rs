@@ -10,6 +10,7 @@ use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::backoff::backoff;
 use super::context::{Context, State};
 use super::objects::{SecretBody, SecretMeta, TenantObject, key};
 use crate::api::{LABEL_BUCKET, LABEL_CREDENTIAL};
@@ -145,7 +146,7 @@ async fn follow<K: Kind>(ctx: Arc<Context>, namespace: Option<String>, tell: mps
         None => Api::all(client),
     };
     let within = |key: &Key| namespace.as_deref().is_none_or(|namespace| *key.namespace == *namespace);
-    let mut events = watcher(api, K::config()).default_backoff().boxed();
+    let mut events = watcher(api, K::config()).backoff(backoff()).boxed();
     let mut listed = HashSet::new();
     let mut live = false;
     loop {

@@ -49,6 +49,8 @@ pub struct World {
     /// Tenants whose status is ahead of what the API server has.
     unwritten: HashSet<Key>,
     undecodable: HashSet<Key>,
+    /// Tenants whose token somebody took, and that wait for the mint that replaces it.
+    robbed: HashSet<Key>,
     targets: HashMap<Key, TargetEntry>,
     by_owner: HashMap<String, BTreeSet<Key>>,
     /// Tenants that found a target of somebody else under their target's name.
@@ -60,6 +62,9 @@ pub struct World {
     by_fingerprint: HashMap<Fingerprint, BTreeSet<Key>>,
     memos: HashMap<String, Memo>,
 }
+
+/// More than the plan looks at.
+const REPAIRS_KEPT: usize = 16;
 
 /// Whether `a` is a later resourceVersion than `b`. They are numbers (Kubernetes documents the order since 1.35);
 /// whatever can't be compared is taken for news.
@@ -125,6 +130,7 @@ impl World {
             }
             if !same {
                 self.unwritten.remove(&key);
+                self.robbed.remove(&key);
                 self.memos.remove(&known.uid);
             }
         }
@@ -138,6 +144,7 @@ impl World {
     pub fn tenant_deleted(&mut self, key: &Key) {
         self.forget_credential_user(key);
         self.unwritten.remove(key);
+        self.robbed.remove(key);
         self.undecodable.remove(key);
         if let Some(tenant) = self.tenants.remove(key) {
             self.memos.remove(&tenant.uid);
@@ -430,6 +437,25 @@ impl World {
     }
 
     // --- memos ---
+
+    /// A repair was made (or, `owed`, seen to be needed, though Microsoft may not be asked yet). Each counts once.
+    pub fn remember_repair(&mut self, key: &Key, uid: &str, owed: bool, now: Timestamp) {
+        if self.robbed.contains(key) {
+            if !owed {
+                self.robbed.remove(key);
+            }
+            return;
+        }
+        if owed {
+            self.robbed.insert(key.clone());
+        }
+        self.remember(key, uid, |memo| {
+            memo.repairs.push_back(now);
+            while memo.repairs.len() > REPAIRS_KEPT {
+                memo.repairs.pop_front();
+            }
+        });
+    }
 
     /// What is remembered of a tenant.
     #[must_use]

@@ -198,8 +198,29 @@ fn sound(
         // Microsoft may have asked for an earlier instant, which nothing else remembers.
         facts.refresh_at = facts.refresh_at.min(held.refresh_at);
     }
-    Some(facts)
+    is_ours(g, token, data, held, &facts).then_some(facts)
 }
+
+/// Whether this is the token that we wrote. Its claims don't say: they stay what they are when the signature is spoilt,
+/// or when somebody puts another token of the same customer there.
+fn is_ours(
+    g: &Gathered<'_>,
+    token: &AccessToken,
+    data: &super::credential::SecretData,
+    held: Option<&Held>,
+    facts: &TokenFacts,
+) -> bool {
+    // Without annotations nothing is known of it but its claims, nor by a digest of another version.
+    held.is_none_or(|held| {
+        let (keys, _) = desired(g, token, facts, String::new());
+        let digest = target::digest(&keys);
+        let version = |digest: &str| digest.split_once(':').map(|(version, _)| version.to_owned());
+        untouched(data, held)
+            || digest == held.digest
+            || version(&digest) != version(&held.digest)
+    })
+}
+
 
 fn untouched(data: &super::credential::SecretData, held: &Held) -> bool {
     let keys: Rendered = target::ALL_KEYS

@@ -93,7 +93,9 @@ fn a_secret_that_crosses_its_tenants_deletion_is_collected() {
         held.lift();
         lab.eventually("the Secret was created", async || {
             let requests = lab.requests();
-            let created = requests.iter().find(|r| r.verb == "create" && r.resource == "secrets");
+            let created = requests
+                .iter()
+                .find(|r| r.verb == "create" && r.resource == "secrets");
             created.map(|request| assert_eq!(request.code, 201))
         })
         .await;
@@ -122,7 +124,8 @@ fn a_tenant_made_again_at_once_becomes_ready_by_itself() {
         assert!(condition(&tenant, "Stalled").is_none(), "nobody must act");
         let _ = lab.settled().await;
         assert!(lab.mints(&guid(1)).await <= 2);
-        lab.meddle(TARGET, json!({"metadata": {"finalizers": Value::Null}})).await;
+        lab.meddle(TARGET, json!({"metadata": {"finalizers": Value::Null}}))
+            .await;
         lab.ready("contoso").await;
         let after = lab.target("contoso").await.expect("a Secret");
         assert_ne!(after.metadata.uid, before.metadata.uid);
@@ -138,9 +141,18 @@ fn an_orphaned_secret_of_a_predecessor_is_a_strangers() {
         let lab = Lab::new("orphan").await;
         lab.consented("contoso", &guid(1), json!({})).await;
         lab.ready("contoso").await;
-        let uid = lab.tenants().get("contoso").await.expect("200").metadata.uid;
+        let uid = lab
+            .tenants()
+            .get("contoso")
+            .await
+            .expect("200")
+            .metadata
+            .uid;
         let params = DeleteParams {
-            preconditions: Some(Preconditions { uid, resource_version: None }),
+            preconditions: Some(Preconditions {
+                uid,
+                resource_version: None,
+            }),
             ..DeleteParams::orphan()
         };
         lab.tenants().delete("contoso", &params).await.expect("200");
@@ -159,7 +171,8 @@ fn nothing_comes_back_in_a_namespace_that_goes_and_there_is_no_storm() {
     run(async {
         let lab = Lab::new("terminating").await;
         for n in 0..TENANTS {
-            lab.consented(&format!("t{n}"), &guid(n as u64), json!({})).await;
+            lab.consented(&format!("t{n}"), &guid(n as u64), json!({}))
+                .await;
         }
         lab.all(TENANTS, "ready", |tenant| {
             condition(tenant, "Ready").is_some_and(|c| c.status == "True")
@@ -168,14 +181,26 @@ fn nothing_comes_back_in_a_namespace_that_goes_and_there_is_no_storm() {
         let (journal, requests) = lab.settled().await;
         let namespaces: Api<Namespace> = Api::all(lab.arena.admin.clone());
         // Its end waits for this, as it does for whatever else somebody keeps there.
-        lab.secret_in(&lab.ns, "kept", json!({}), &[("a", "b")]).await;
-        lab.meddle("kept", json!({"metadata": {"finalizers": ["example.com/hold"]}})).await;
-        namespaces.delete(&lab.ns, &DeleteParams::background()).await.expect("200");
-        eventually("nothing but what is kept", Patience::default(), async || {
-            let secrets = lab.secrets().list(&ListParams::default()).await.ok()?;
-            let tenants = lab.tenants().list(&ListParams::default()).await.ok()?;
-            (secrets.items.len() == 1 && tenants.items.is_empty()).then_some(())
-        })
+        lab.secret_in(&lab.ns, "kept", json!({}), &[("a", "b")])
+            .await;
+        lab.meddle(
+            "kept",
+            json!({"metadata": {"finalizers": ["example.com/hold"]}}),
+        )
+        .await;
+        namespaces
+            .delete(&lab.ns, &DeleteParams::background())
+            .await
+            .expect("200");
+        eventually(
+            "nothing but what is kept",
+            Patience::default(),
+            async || {
+                let secrets = lab.secrets().list(&ListParams::default()).await.ok()?;
+                let tenants = lab.tenants().list(&ListParams::default()).await.ok()?;
+                (secrets.items.len() == 1 && tenants.items.is_empty()).then_some(())
+            },
+        )
         .await;
         let (after, more) = lab.settled().await;
         let minted = after.len() - journal.len();
@@ -183,10 +208,12 @@ fn nothing_comes_back_in_a_namespace_that_goes_and_there_is_no_storm() {
         let more = &more[requests.len()..];
         assert!(more.len() <= TENANTS * 6, "{:?}", count(more));
         assert!(
-            more.iter().all(|r| r.verb != "create" || r.resource != "secrets" || r.code != 201),
+            more.iter()
+                .all(|r| r.verb != "create" || r.resource != "secrets" || r.code != 201),
             "{more:?}"
         );
-        lab.meddle("kept", json!({"metadata": {"finalizers": Value::Null}})).await;
+        lab.meddle("kept", json!({"metadata": {"finalizers": Value::Null}}))
+            .await;
     });
 }
 
@@ -205,7 +232,11 @@ fn a_namespace_that_is_being_deleted_is_said_and_costs_one_mint() {
         }
         let _ = lab.settled().await;
         assert_eq!(lab.mints(&guid(1)).await, 1);
-        let creates = proxy.passed().iter().filter(|p| p.call.creates_secret()).count();
+        let creates = proxy
+            .passed()
+            .iter()
+            .filter(|p| p.call.creates_secret())
+            .count();
         assert_eq!(creates, 1, "it isn't tried again before its time");
         lab.finish().await;
     });

@@ -105,7 +105,7 @@ fn an_edited_annotation_is_put_right_and_never_makes_a_token_live_longer() {
         [
             annotation("expires-at", far.clone()),
             annotation("refresh-at", far),
-            annotation("digest", json!("v1:0")),
+            annotation("issued-at", json!("soon")),
             json!({"metadata": {"labels": {"defendertenant.io/bucket": "zz"}}}),
         ],
     ));
@@ -229,9 +229,12 @@ async fn fight(lab: &Lab, patch: Value) {
         }
     });
     let tenant = lab
-        .until("contoso", "TargetContested", Patience::seconds(120), |tenant| {
-            condition(tenant, "Ready").is_some_and(|c| c.reason == "TargetContested")
-        })
+        .until(
+            "contoso",
+            "TargetContested",
+            Patience::seconds(120),
+            |tenant| condition(tenant, "Ready").is_some_and(|c| c.reason == "TargetContested"),
+        )
         .await;
     assert!(condition(&tenant, "Stalled").is_some(), "a person must act");
     other.abort();

@@ -26,10 +26,22 @@ async fn lab(name: &str) -> (Lab, Proxy) {
 }
 
 /// Kills the operator where the rule holds it, starts it again, and counts what came of it.
-async fn killed(mut lab: Lab, proxy: &Proxy, act: Act, what: fn(&Call) -> bool, expected: Expected) {
+async fn killed(
+    mut lab: Lab,
+    proxy: &Proxy,
+    act: Act,
+    what: fn(&Call) -> bool,
+    expected: Expected,
+) {
     // What is held may be the first write or the second: the lab says which.
     let held = proxy.rule(Rule::once(act, what));
-    if lab.tenants().get_opt("contoso").await.expect("an answer").is_none() {
+    if lab
+        .tenants()
+        .get_opt("contoso")
+        .await
+        .expect("an answer")
+        .is_none()
+    {
         lab.consented("contoso", &guid(1), json!({})).await;
     }
     held.hit().await;
@@ -38,11 +50,20 @@ async fn killed(mut lab: Lab, proxy: &Proxy, act: Act, what: fn(&Call) -> bool, 
     lab.emulator.lifetime(3600).await;
     held.lift();
     lab.start().await;
-    lab.until("contoso", "ready, and for long", crate::support::Patience::default(), |tenant| {
-        let token = tenant.status.as_ref().and_then(|status| status.token.as_ref());
-        let long = |at: jiff::Timestamp| at.duration_since(jiff::Timestamp::now()).as_secs() > 20;
-        token.is_some_and(|token| long(token.refresh_at.0))
-    })
+    lab.until(
+        "contoso",
+        "ready, and for long",
+        crate::support::Patience::default(),
+        |tenant| {
+            let token = tenant
+                .status
+                .as_ref()
+                .and_then(|status| status.token.as_ref());
+            let long =
+                |at: jiff::Timestamp| at.duration_since(jiff::Timestamp::now()).as_secs() > 20;
+            token.is_some_and(|token| long(token.refresh_at.0))
+        },
+    )
     .await;
     let (_, requests) = lab.settled().await;
     let after = lab.target("contoso").await.expect("a Secret");
@@ -54,20 +75,32 @@ async fn killed(mut lab: Lab, proxy: &Proxy, act: Act, what: fn(&Call) -> bool, 
     assert_eq!(lab.mints(&guid(1)).await, expected.mints, "mints; {done:?}");
     assert_eq!(of("create secrets"), expected.creates, "{done:?}");
     assert_eq!(of("patch secrets"), expected.patches, "{done:?}");
-    assert_eq!(of("update defendertenants/status"), expected.statuses, "{done:?}");
+    assert_eq!(
+        of("update defendertenants/status"),
+        expected.statuses,
+        "{done:?}"
+    );
     lab.finish().await;
 }
 
 fn kept_or_younger(before: &Secret, after: &Secret) {
     let (was, is) = (instant(before, "issued-at"), instant(after, "issued-at"));
-    assert!(is > was || token(after) == token(before), "{was:?} → {is:?}");
+    assert!(
+        is > was || token(after) == token(before),
+        "{was:?} → {is:?}"
+    );
 }
 
 #[test]
 fn before_the_secret_is_created_the_mint_is_repeated() {
     run(async {
         let (lab, proxy) = lab("kill-1").await;
-        let expected = Expected { mints: 2, creates: 1, patches: 0, statuses: 1 };
+        let expected = Expected {
+            mints: 2,
+            creates: 1,
+            patches: 0,
+            statuses: 1,
+        };
         killed(lab, &proxy, Act::HoldBefore, Call::creates_secret, expected).await;
     });
 }
@@ -76,7 +109,12 @@ fn before_the_secret_is_created_the_mint_is_repeated() {
 fn after_the_secret_was_created_its_token_is_taken_over() {
     run(async {
         let (lab, proxy) = lab("kill-2").await;
-        let expected = Expected { mints: 1, creates: 1, patches: 0, statuses: 1 };
+        let expected = Expected {
+            mints: 1,
+            creates: 1,
+            patches: 0,
+            statuses: 1,
+        };
         killed(lab, &proxy, Act::HoldAfter, Call::creates_secret, expected).await;
     });
 }
@@ -85,7 +123,12 @@ fn after_the_secret_was_created_its_token_is_taken_over() {
 fn before_the_first_status_is_written_nothing_is_repeated() {
     run(async {
         let (lab, proxy) = lab("kill-3").await;
-        let expected = Expected { mints: 1, creates: 1, patches: 0, statuses: 1 };
+        let expected = Expected {
+            mints: 1,
+            creates: 1,
+            patches: 0,
+            statuses: 1,
+        };
         killed(lab, &proxy, Act::HoldBefore, Call::puts_status, expected).await;
     });
 }
@@ -94,7 +137,12 @@ fn before_the_first_status_is_written_nothing_is_repeated() {
 fn after_the_first_status_was_written_nothing_is_left_to_do() {
     run(async {
         let (lab, proxy) = lab("kill-4").await;
-        let expected = Expected { mints: 1, creates: 1, patches: 0, statuses: 1 };
+        let expected = Expected {
+            mints: 1,
+            creates: 1,
+            patches: 0,
+            statuses: 1,
+        };
         killed(lab, &proxy, Act::HoldAfter, Call::puts_status, expected).await;
     });
 }
@@ -114,7 +162,12 @@ async fn due_soon(name: &str) -> (Lab, Proxy) {
 fn before_the_refreshed_secret_is_written_the_mint_is_repeated() {
     run(async {
         let (lab, proxy) = due_soon("kill-5").await;
-        let expected = Expected { mints: 3, creates: 1, patches: 1, statuses: 2 };
+        let expected = Expected {
+            mints: 3,
+            creates: 1,
+            patches: 1,
+            statuses: 2,
+        };
         killed(lab, &proxy, Act::HoldBefore, Call::patches_secret, expected).await;
     });
 }
@@ -123,7 +176,12 @@ fn before_the_refreshed_secret_is_written_the_mint_is_repeated() {
 fn after_the_refreshed_secret_was_written_its_token_is_taken_over() {
     run(async {
         let (lab, proxy) = due_soon("kill-6").await;
-        let expected = Expected { mints: 2, creates: 1, patches: 1, statuses: 2 };
+        let expected = Expected {
+            mints: 2,
+            creates: 1,
+            patches: 1,
+            statuses: 2,
+        };
         killed(lab, &proxy, Act::HoldAfter, Call::patches_secret, expected).await;
     });
 }
@@ -132,7 +190,12 @@ fn after_the_refreshed_secret_was_written_its_token_is_taken_over() {
 fn before_the_refreshs_status_is_written_nothing_is_repeated() {
     run(async {
         let (lab, proxy) = due_soon("kill-7").await;
-        let expected = Expected { mints: 2, creates: 1, patches: 1, statuses: 2 };
+        let expected = Expected {
+            mints: 2,
+            creates: 1,
+            patches: 1,
+            statuses: 2,
+        };
         killed(lab, &proxy, Act::HoldBefore, Call::puts_status, expected).await;
     });
 }
@@ -141,7 +204,12 @@ fn before_the_refreshs_status_is_written_nothing_is_repeated() {
 fn after_the_refreshs_status_was_written_nothing_is_left_to_do() {
     run(async {
         let (lab, proxy) = due_soon("kill-8").await;
-        let expected = Expected { mints: 2, creates: 1, patches: 1, statuses: 2 };
+        let expected = Expected {
+            mints: 2,
+            creates: 1,
+            patches: 1,
+            statuses: 2,
+        };
         killed(lab, &proxy, Act::HoldAfter, Call::puts_status, expected).await;
     });
 }
@@ -156,7 +224,8 @@ fn between_the_new_target_and_the_end_of_the_old_one_both_are_there_and_no_mint_
         let held = proxy.rule(Rule::once(Act::HoldBefore, |call: &Call| {
             call.method == http::Method::DELETE
         }));
-        lab.change("contoso", json!({"target": {"name": "elsewhere"}})).await;
+        lab.change("contoso", json!({"target": {"name": "elsewhere"}}))
+            .await;
         held.hit().await;
         assert!(lab.target("contoso").await.is_some());
         lab.operator.kill().await;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
-use crate::support::{Lab, Setup, count, guid, key, run, token};
+use crate::support::{Act, Call, Lab, Rule, Setup, count, guid, key, run, token};
 
 async fn ready(name: &str, setup: Setup) -> (Lab, Secret) {
     let lab = Lab::with(name, setup).await;
@@ -18,7 +18,9 @@ async fn ready(name: &str, setup: Setup) -> (Lab, Secret) {
 /// Waits until the target is so, and the tenant is ready.
 async fn until(lab: &Lab, what: &str, is: impl Fn(&Secret) -> bool) -> Secret {
     let secret = lab
-        .eventually(what, async || lab.target("contoso").await.filter(|secret| is(secret)))
+        .eventually(what, async || {
+            lab.target("contoso").await.filter(|secret| is(secret))
+        })
         .await;
     lab.ready("contoso").await;
     secret
@@ -28,7 +30,8 @@ async fn until(lab: &Lab, what: &str, is: impl Fn(&Secret) -> bool) -> Secret {
 fn a_renamed_target_has_the_same_token_before_the_old_one_goes_and_costs_no_mint() {
     run(async {
         let (lab, before) = ready("renamed", Setup::default()).await;
-        lab.change("contoso", json!({"target": {"name": "elsewhere"}})).await;
+        lab.change("contoso", json!({"target": {"name": "elsewhere"}}))
+            .await;
         let after = lab
             .eventually("the new one alone", async || {
                 let gone = lab.target("contoso").await.is_none();
@@ -48,7 +51,10 @@ fn a_renamed_target_has_the_same_token_before_the_old_one_goes_and_costs_no_mint
         // The audit log names what a create makes.
         let created = of("create", "elsewhere").expect("a create");
         let deleted = of("delete", "contoso-defender-token").expect("a delete");
-        assert!(created < deleted, "first the new one, then the old one goes");
+        assert!(
+            created < deleted,
+            "first the new one, then the old one goes"
+        );
         assert_eq!(count(&requests)["create secrets"], 2);
         lab.finish().await;
     });
@@ -58,15 +64,22 @@ fn a_renamed_target_has_the_same_token_before_the_old_one_goes_and_costs_no_mint
 fn a_name_that_is_taken_leaves_the_old_target_where_it_is() {
     run(async {
         let (lab, before) = ready("taken", Setup::default()).await;
-        lab.secret_in(&lab.ns, "taken", json!({}), &[("theirs", "x")]).await;
-        lab.change("contoso", json!({"target": {"name": "taken"}})).await;
+        lab.secret_in(&lab.ns, "taken", json!({}), &[("theirs", "x")])
+            .await;
+        lab.change("contoso", json!({"target": {"name": "taken"}}))
+            .await;
         lab.reason("contoso", "False", "TargetConflict").await;
         let _ = lab.settled().await;
         let taken = lab.secrets().get("taken").await.expect("a Secret");
         assert_eq!(key(&taken, "theirs").as_deref(), Some("x"));
         assert_eq!(key(&taken, "token"), None);
-        assert_eq!(lab.target("contoso").await, Some(before), "its readers go on");
-        lab.change("contoso", json!({"target": {"name": "free"}})).await;
+        assert_eq!(
+            lab.target("contoso").await,
+            Some(before),
+            "its readers go on"
+        );
+        lab.change("contoso", json!({"target": {"name": "free"}}))
+            .await;
         lab.ready("contoso").await;
         assert!(lab.mints(&guid(1)).await <= 2);
         lab.finish().await;
@@ -82,19 +95,42 @@ fn other_formats_and_another_region_come_from_the_token_that_is_there() {
         let all = until(&lab, "all formats", |secret| key(secret, "env").is_some()).await;
         let old = token(&before);
         assert_eq!(token(&all), old);
-        assert_eq!(key(&all, "header"), Some(format!("Authorization: Bearer {old}")));
+        assert_eq!(
+            key(&all, "header"),
+            Some(format!("Authorization: Bearer {old}"))
+        );
         let json: Value = serde_json::from_str(&key(&all, "json").expect("a key")).expect("JSON");
         assert_eq!(json["access_token"], old);
-        assert!(key(&all, "env").expect("a key").starts_with(&format!("DEFENDER_TOKEN={old}\n")));
+        assert!(
+            key(&all, "env")
+                .expect("a key")
+                .starts_with(&format!("DEFENDER_TOKEN={old}\n"))
+        );
 
-        lab.change("contoso", json!({"region": "eu", "target": {"formats": ["Json"]}})).await;
+        lab.change(
+            "contoso",
+            json!({"region": "eu", "target": {"formats": ["Json"]}}),
+        )
+        .await;
         let fewer = until(&lab, "another region", |secret| {
             key(secret, "api-url").is_some_and(|url| url.contains("//eu."))
         })
         .await;
         assert_eq!(token(&fewer), old);
-        let names: Vec<&str> = fewer.data.iter().flatten().map(|(name, _)| name.as_str()).collect();
-        let wanted = ["api-url", "authorization", "expires-on", "json", "tenant-id", "token"];
+        let names: Vec<&str> = fewer
+            .data
+            .iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        let wanted = [
+            "api-url",
+            "authorization",
+            "expires-on",
+            "json",
+            "tenant-id",
+            "token",
+        ];
         assert_eq!(names, wanted, "what is no longer wanted is gone");
 
         let (_, requests) = lab.settled().await;
@@ -108,7 +144,9 @@ fn other_formats_and_another_region_come_from_the_token_that_is_there() {
 fn labels_and_annotations_follow_the_spec_as_far_as_the_operator_allows() {
     run(async {
         let setup = Setup {
-            args: ["--target-metadata-allow", "team,example.com/note"].map(str::to_owned).into(),
+            args: ["--target-metadata-allow", "team,example.com/note"]
+                .map(str::to_owned)
+                .into(),
             ..Setup::default()
         };
         let (lab, _) = ready("metadata", setup).await;
@@ -121,7 +159,9 @@ fn labels_and_annotations_follow_the_spec_as_far_as_the_operator_allows() {
         lab.change("contoso", target).await;
         let own = |map: &Option<BTreeMap<String, String>>| -> Vec<String> {
             let names = map.iter().flatten().map(|(name, _)| name.clone());
-            names.filter(|name| !name.starts_with("defendertenant.io/")).collect()
+            names
+                .filter(|name| !name.starts_with("defendertenant.io/"))
+                .collect()
         };
         let labelled = |secret: &Secret| own(&secret.metadata.labels);
         let after = until(&lab, "labels", |s| labelled(s) == ["team", "theirs"]).await;
@@ -133,6 +173,29 @@ fn labels_and_annotations_follow_the_spec_as_far_as_the_operator_allows() {
         let after = until(&lab, "none of them", |s| labelled(s) == ["theirs"]).await;
         assert_eq!(own(&after.metadata.annotations), annotations[1..]);
         assert_eq!(lab.mints(&guid(1)).await, 1);
+        lab.finish().await;
+    });
+}
+
+#[test]
+fn a_spec_that_changes_while_a_status_is_written_is_seen_to_all_the_same() {
+    run(async {
+        let (lab, proxy) = Lab::behind_proxy("outrun", Setup::default()).await;
+        lab.consented("contoso", &guid(1), json!({})).await;
+        lab.ready("contoso").await;
+        for region in ["eu", "uk", "us"] {
+            let held = proxy.rule(Rule::once(Act::HoldBefore, Call::puts_status));
+            lab.force("contoso", region).await;
+            held.hit().await;
+            // The status that is on its way is of another spec than this.
+            lab.change("contoso", json!({"region": region})).await;
+            held.lift();
+            until(&lab, "the new region", |secret| {
+                key(secret, "api-url").is_some_and(|url| url.contains(&format!("//{region}.")))
+            })
+            .await;
+        }
+        assert_eq!(lab.mints(&guid(1)).await, 4, "the first and the three that were asked for");
         lab.finish().await;
     });
 }

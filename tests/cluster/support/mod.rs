@@ -22,6 +22,6 @@ pub use lab::{Lab, Setup};
 pub use make::{CLIENT, condition, guid, overlay};
 pub use meddle::{instant, token, version};
 pub use objects::key;
-pub use proxy::{Passed, Proxy};
+pub use proxy::Proxy;
 pub use rules::{Act, Call, Rule, status};
 pub use wait::{Patience, eventually};
