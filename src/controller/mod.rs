@@ -22,6 +22,7 @@ pub use kubeapi::{ApiError, KubeApi, SecretDraft};
 use tokio::sync::watch::Receiver;
 
 use crate::core::errors::Scope;
+use crate::core::gate::MintKey;
 use crate::core::reason::Reason;
 use context::Context;
 use watch::Told;
@@ -56,7 +57,7 @@ pub async fn run(
             }
         }
     }
-    resume_breakers(&ctx);
+    resume_gate(&ctx);
     ready.store(true, Ordering::Release);
     let (tenants, credentials) = {
         let state = ctx.state();
@@ -83,22 +84,29 @@ async fn stopped(stop: &mut Receiver<bool>) {
 }
 
 /// A breaker that was open when the last process ended is open still: the tenants that probed say how far it was.
-fn resume_breakers(ctx: &Context) {
+/// A pause that Microsoft asked for holds as well, whatever spec or annotation say since.
+fn resume_gate(ctx: &Context) {
     let now = ctx.now();
     let mut state = ctx.state();
     let state = &mut *state;
     for tenant in state.world.tenants() {
         let (Some(attempt), Some(error)) = (&tenant.status.attempt, &tenant.status.last_error) else { continue };
-        let Some(reason) = Reason::parse(&error.reason).filter(|_| error.scope == Scope::Credential.as_str()) else {
-            continue;
-        };
+        let Some(reason) = Reason::parse(&error.reason) else { continue };
         let Some(endpoints) = gather::endpoints(tenant) else { continue };
         let credential = state.world.credential_of(tenant).and_then(|entry| entry.parsed.as_ref().ok());
         let Some(fingerprint) = credential.map(|credential| credential.fingerprint(endpoints.login)) else { continue };
+        if fingerprint.to_string() != attempt.fingerprint {
+            continue;
+        }
         let next = attempt.next_at.as_ref().map_or(now, |at| at.0);
-        if fingerprint.to_string() == attempt.fingerprint {
+        if error.scope == Scope::Credential.as_str() {
             state.gate.learn(fingerprint, None, now);
             state.gate.resume(fingerprint, usize::try_from(attempt.count).unwrap_or(1), next, reason);
+        } else if reason == Reason::Throttled
+            && let Ok(tenant) = tenant.spec.tenant_id.parse()
+        {
+            let key = MintKey { fingerprint, tenant, audience: endpoints.audience };
+            state.gate.resume_pause(key, next, now);
         }
     }
 }

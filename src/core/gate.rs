@@ -104,6 +104,11 @@ impl Gate {
         }
     }
 
+    /// Microsoft asked an earlier process to wait until then.
+    pub fn resume_pause(&mut self, key: MintKey, until: Timestamp, now: Timestamp) {
+        self.pause(key, until.min(saturating_add(now, LONGEST_PAUSE)), now);
+    }
+
     /// Forgets fingerprints that no credential has any more.
     pub fn retain(&mut self, keep: impl Fn(&Fingerprint) -> bool) {
         self.lanes.retain(|fingerprint, _| keep(fingerprint));

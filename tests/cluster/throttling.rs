@@ -128,6 +128,11 @@ fn a_pause_outlives_force_a_changed_spec_and_a_restart() {
         lab.reason("contoso", "True", "TokenPublished").await;
         let requests = lab.emulator.token_requests(&guid(1)).await;
         assert_eq!(requests.len(), 2, "{requests:?}");
+        let gap = requests[1].at.duration_since(requests[0].at);
+        assert!(
+            gap >= SignedDuration::from_secs(20) && gap < SignedDuration::from_secs(40),
+            "{gap}"
+        );
         lab.finish().await;
     });
 }
