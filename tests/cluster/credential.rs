@@ -8,6 +8,9 @@ use crate::support::{CLIENT, Lab, Patience, Setup, condition, guid, run};
 /// A mended Secret is noticed by a watch: seconds are plenty.
 const SOON: Patience = Patience::seconds(10);
 
+/// Keys of a Secret and their values.
+type Keys<'a> = Vec<(&'a str, &'a str)>;
+
 fn labelled() -> Value {
     json!({"defendertenant.io/credential": "true"})
 }
@@ -100,7 +103,7 @@ fn each_malformed_secret_says_its_mistake_and_is_picked_up_when_mended() {
         let id = guid(0xabc);
         let secret = lab.secret.clone();
         let client = ("client-id", CLIENT);
-        let cases: [(&str, Vec<(&str, &str)>, &str); 8] = [
+        let cases: [(&str, Keys<'_>, &str); 8] = [
             (
                 "empty",
                 vec![],

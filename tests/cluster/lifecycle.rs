@@ -10,6 +10,10 @@ fn is(tenant: &DefenderTenant, type_: &str) -> Option<(String, String)> {
     condition(tenant, type_).map(|c| (c.status.clone(), c.reason.clone()))
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "compared with what may not be there"
+)]
 fn so(status: &str, reason: &str) -> Option<(String, String)> {
     Some((status.to_owned(), reason.to_owned()))
 }

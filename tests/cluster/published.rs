@@ -33,70 +33,33 @@ const PUBLIC: &str = "https://api.securitycenter.microsoft.com";
 const GCC: &str = "https://api-gcc.securitycenter.microsoft.us";
 const GOV: &str = "https://api-gov.securitycenter.microsoft.us";
 
+/// Cloud, region, audience, front door.
+#[rustfmt::skip]
+const FRONT_DOORS: [(&str, &str, &str, &str); 11] = [
+    ("Commercial", "global", PUBLIC, "https://api.security.microsoft.com"),
+    ("Commercial", "us", PUBLIC, "https://us.api.security.microsoft.com"),
+    ("Commercial", "eu", PUBLIC, "https://eu.api.security.microsoft.com"),
+    ("Commercial", "uk", PUBLIC, "https://uk.api.security.microsoft.com"),
+    ("Commercial", "au", PUBLIC, "https://au.api.security.microsoft.com"),
+    ("Commercial", "swa", PUBLIC, "https://swa.api.security.microsoft.com"),
+    ("Commercial", "ina", PUBLIC, "https://ina.api.security.microsoft.com"),
+    ("Commercial", "aea", PUBLIC, "https://aea.api.security.microsoft.com"),
+    ("GCC", "global", GCC, GCC),
+    ("GCCHigh", "global", GOV, GOV),
+    ("DoD", "global", GOV, GOV),
+];
+
 #[test]
 fn each_cloud_and_region_gets_the_right_token_and_front_door() {
-    let cases = [
-        (
-            "Commercial",
-            "global",
-            PUBLIC,
-            "https://api.security.microsoft.com",
-        ),
-        (
-            "Commercial",
-            "us",
-            PUBLIC,
-            "https://us.api.security.microsoft.com",
-        ),
-        (
-            "Commercial",
-            "eu",
-            PUBLIC,
-            "https://eu.api.security.microsoft.com",
-        ),
-        (
-            "Commercial",
-            "uk",
-            PUBLIC,
-            "https://uk.api.security.microsoft.com",
-        ),
-        (
-            "Commercial",
-            "au",
-            PUBLIC,
-            "https://au.api.security.microsoft.com",
-        ),
-        (
-            "Commercial",
-            "swa",
-            PUBLIC,
-            "https://swa.api.security.microsoft.com",
-        ),
-        (
-            "Commercial",
-            "ina",
-            PUBLIC,
-            "https://ina.api.security.microsoft.com",
-        ),
-        (
-            "Commercial",
-            "aea",
-            PUBLIC,
-            "https://aea.api.security.microsoft.com",
-        ),
-        ("GCC", "global", GCC, GCC),
-        ("GCCHigh", "global", GOV, GOV),
-        ("DoD", "global", GOV, GOV),
-    ];
     run(async {
         let lab = Lab::new("clouds").await;
-        for (n, (cloud, region, ..)) in (1..).zip(&cases) {
+        for (n, (cloud, region, ..)) in (1..).zip(&FRONT_DOORS) {
             let body = json!({"cloud": cloud, "consents": {CLIENT: ["Alert.Read.All"]}});
             lab.emulator.tenant(&guid(n), &body).await;
             let spec = json!({"tenantId": guid(n), "cloud": cloud, "region": region, "requiredRoles": ["Alert.Read.All"]});
             lab.tenant(&format!("t{n}"), spec).await;
         }
-        for (n, (cloud, region, audience, url)) in (1..).zip(&cases) {
+        for (n, (cloud, region, audience, url)) in (1..).zip(&FRONT_DOORS) {
             let tenant = lab.reason(&format!("t{n}"), "True", "TokenPublished").await;
             let secret = lab.target(&format!("t{n}")).await.expect("the Secret");
             let what = format!("{cloud} {region}");

@@ -176,6 +176,6 @@ pub async fn client(kubeconfig: &str) -> Client {
         .await
         .expect("a config");
     config.proxy_url = None;
-    config.read_timeout = Some(Duration::from_secs(60));
+    config.read_timeout = Some(Duration::from_mins(1));
     Client::try_from(config).expect("a client")
 }

@@ -203,6 +203,15 @@ impl Lab {
         self.canary.lock().expect("the canary").secret(secret);
     }
 
+    fn search(&self, place: &str, text: &str) {
+        let found = self.canary.lock().expect("the canary").find(text);
+        assert!(
+            found.is_none(),
+            "a secret or a token stands in {place}: {}",
+            found.unwrap_or_default()
+        );
+    }
+
     /// Ends the lab: no secret and no token stands anywhere but in Secrets.
     pub async fn finish(mut self) {
         let metrics = if self.operator.is_running() {
@@ -222,23 +231,16 @@ impl Lab {
         for collector in &self.collectors {
             collector.abort();
         }
-        let canary = self.canary.lock().expect("the canary");
-        let search = |place: &str, text: &str| {
-            if let Some(found) = canary.find(text) {
-                panic!("a secret or a token stands in {place}: {found}");
-            }
-        };
-        search("metrics", &metrics);
+        self.search("metrics", &metrics);
         for log in &self.logs {
             let text = String::from_utf8_lossy(&std::fs::read(log).expect("a log")).into_owned();
-            search("the log", &text);
+            self.search("the log", &text);
             assert!(
                 !text.contains("\"message\":\"panic\""),
                 "it panicked: {}",
                 self.operator.tail()
             );
         }
-        drop(canary);
         for ns in &self.namespaces {
             let events: Api<Event> = Api::namespaced(self.arena.admin.clone(), ns);
             let events = events.list(&ListParams::default()).await.expect("Events");
@@ -252,15 +254,11 @@ impl Lab {
                 .request_text(request)
                 .await
                 .expect("tenants");
-            let canary = self.canary.lock().expect("the canary");
-            for (place, text) in [
-                ("Events", serde_json::to_string(&events.items)),
-                ("a DefenderTenant", Ok(tenants)),
-            ] {
-                if let Some(found) = canary.find(&text.expect("JSON")) {
-                    panic!("a secret or a token stands in {place}: {found}");
-                }
-            }
+            self.search(
+                "Events",
+                &serde_json::to_string(&events.items).expect("JSON"),
+            );
+            self.search("a DefenderTenant", &tenants);
         }
         for ns in &self.namespaces {
             let api: Api<Namespace> = Api::all(self.arena.admin.clone());

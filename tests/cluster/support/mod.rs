@@ -17,7 +17,7 @@ mod wait;
 
 pub use arena::{Arena, client, crd, crd_bytes, run};
 pub use audit::{Count, Request, count};
-pub use emulator::{Emulator, Journaled};
+pub use emulator::Emulator;
 pub use lab::{Lab, Setup};
 pub use make::{CLIENT, condition, guid, overlay};
 pub use meddle::{instant, token, version};
