@@ -85,25 +85,77 @@ impl Metrics {
             watch_failures: Counter::default(),
         };
         let version: [(String, String); 1] = [("version".into(), env!("CARGO_PKG_VERSION").into())];
-        registry.register("build", "The operator's version", prometheus_client::metrics::info::Info::new(version));
+        registry.register(
+            "build",
+            "The operator's version",
+            prometheus_client::metrics::info::Info::new(version),
+        );
         registry.register("token_requests", "Token requests to Microsoft Entra by outcome (ok, mismatch or a condition reason) and scope of a failure", metrics.mints.clone());
-        registry.register_with_unit("token_request_duration", "How long a token request took", Unit::Seconds, metrics.mint_seconds.clone());
-        registry.register("api_requests", "Requests to the Kubernetes API server, watches apart", metrics.api.clone());
-        registry.register_with_unit("api_request_duration", "How long such a request took", Unit::Seconds, metrics.api_seconds.clone());
-        registry.register("reconciles", "Reconciles by outcome", metrics.reconciles.clone());
-        registry.register_with_unit("reconcile_duration", "How long a reconcile took", Unit::Seconds, metrics.reconcile_seconds.clone());
-        registry.register("probes", "Calls that tried a token at the Defender API", metrics.probes.clone());
-        registry.register("target_repairs", "Target Secrets that were put right after somebody changed them", metrics.repairs.clone());
-        registry.register("endless_reconciles", "Reconciles that came to no end: a bug if there is any", metrics.endless.clone());
-        registry.register("watch_failures", "Watches that broke and were tried again", metrics.watch_failures.clone());
-        *metrics.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
+        registry.register_with_unit(
+            "token_request_duration",
+            "How long a token request took",
+            Unit::Seconds,
+            metrics.mint_seconds.clone(),
+        );
+        registry.register(
+            "api_requests",
+            "Requests to the Kubernetes API server, watches apart",
+            metrics.api.clone(),
+        );
+        registry.register_with_unit(
+            "api_request_duration",
+            "How long such a request took",
+            Unit::Seconds,
+            metrics.api_seconds.clone(),
+        );
+        registry.register(
+            "reconciles",
+            "Reconciles by outcome",
+            metrics.reconciles.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile_duration",
+            "How long a reconcile took",
+            Unit::Seconds,
+            metrics.reconcile_seconds.clone(),
+        );
+        registry.register(
+            "probes",
+            "Calls that tried a token at the Defender API",
+            metrics.probes.clone(),
+        );
+        registry.register(
+            "target_repairs",
+            "Target Secrets that were put right after somebody changed them",
+            metrics.repairs.clone(),
+        );
+        registry.register(
+            "endless_reconciles",
+            "Reconciles that came to no end: a bug if there is any",
+            metrics.endless.clone(),
+        );
+        registry.register(
+            "watch_failures",
+            "Watches that broke and were tried again",
+            metrics.watch_failures.clone(),
+        );
+        *metrics
+            .registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = registry;
         metrics
     }
 
     /// Adds what is collected at scrape time.
     pub fn observe(&self, ctx: &Arc<Context>, tenant_series: bool) {
-        let collector = Scrape { ctx: Arc::downgrade(ctx), tenant_series };
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner).register_collector(Box::new(collector));
+        let collector = Scrape {
+            ctx: Arc::downgrade(ctx),
+            tenant_series,
+        };
+        self.registry
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .register_collector(Box::new(collector));
     }
 
     /// The text of a scrape.
@@ -119,7 +171,12 @@ impl Metrics {
 
     /// Counts a mint.
     pub fn mint(&self, outcome: &str, scope: &str) {
-        self.mints.get_or_create(&MintLabels { outcome: outcome.to_owned(), scope: scope.to_owned() }).inc();
+        self.mints
+            .get_or_create(&MintLabels {
+                outcome: outcome.to_owned(),
+                scope: scope.to_owned(),
+            })
+            .inc();
     }
 
     /// Counts a probe.
@@ -130,19 +187,31 @@ impl Metrics {
     /// Times a token request.
     #[must_use]
     pub fn token_timer(&self) -> Timer<'_> {
-        Timer { since: Instant::now(), seconds: &self.mint_seconds, count: None }
+        Timer {
+            since: Instant::now(),
+            seconds: &self.mint_seconds,
+            count: None,
+        }
     }
 
     /// Times a request to the API server.
     #[must_use]
     pub fn api_timer(&self, request: &'static str) -> Timer<'_> {
-        Timer { since: Instant::now(), seconds: &self.api_seconds, count: Some(Count::Api(&self.api, request)) }
+        Timer {
+            since: Instant::now(),
+            seconds: &self.api_seconds,
+            count: Some(Count::Api(&self.api, request)),
+        }
     }
 
     /// Times a reconcile.
     #[must_use]
     pub fn reconcile_timer(&self) -> Timer<'_> {
-        Timer { since: Instant::now(), seconds: &self.reconcile_seconds, count: Some(Count::Reconcile(&self.reconciles)) }
+        Timer {
+            since: Instant::now(),
+            seconds: &self.reconcile_seconds,
+            count: Some(Count::Reconcile(&self.reconciles)),
+        }
     }
 }
 
@@ -198,23 +267,59 @@ pub struct Scraped {
     pub per_tenant: bool,
 }
 
-const fn scraped(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Scraped {
-    Scraped { name, help, labels, per_tenant: false }
+const fn scraped(
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+) -> Scraped {
+    Scraped {
+        name,
+        help,
+        labels,
+        per_tenant: false,
+    }
 }
 
 const fn of_each_tenant(name: &'static str, help: &'static str) -> Scraped {
-    Scraped { name, help, labels: &["namespace", "name"], per_tenant: true }
+    Scraped {
+        name,
+        help,
+        labels: &["namespace", "name"],
+        per_tenant: true,
+    }
 }
 
 /// The gauges that [`Metrics::observe`] adds, in their order.
 pub const SCRAPED: [Scraped; 7] = [
-    scraped("tenants", &["ready", "reason"], "DefenderTenants by their Ready condition"),
-    scraped("undecodable_objects", &[], "DefenderTenants that have another version's shape"),
-    scraped("breakers", &["state"], "Credentials by the state of their breaker"),
-    scraped("queue_depth", &["queue"], "DefenderTenants that wait for a turn (ready), for their credential's turn (parked) or are being served (running)"),
+    scraped(
+        "tenants",
+        &["ready", "reason"],
+        "DefenderTenants by their Ready condition",
+    ),
+    scraped(
+        "undecodable_objects",
+        &[],
+        "DefenderTenants that have another version's shape",
+    ),
+    scraped(
+        "breakers",
+        &["state"],
+        "Credentials by the state of their breaker",
+    ),
+    scraped(
+        "queue_depth",
+        &["queue"],
+        "DefenderTenants that wait for a turn (ready), for their credential's turn (parked) or are being served (running)",
+    ),
     of_each_tenant("ready", "1 while the tenant's Secret holds a live token"),
-    of_each_tenant("token_expiration_timestamp_seconds", "When the tenant's token expires"),
-    of_each_tenant("token_refresh_timestamp_seconds", "When the tenant's token is renewed"),
+    of_each_tenant(
+        "token_expiration_timestamp_seconds",
+        "When the tenant's token expires",
+    ),
+    of_each_tenant(
+        "token_refresh_timestamp_seconds",
+        "When the tenant's token is renewed",
+    ),
 ];
 
 /// What is true at this moment, read when somebody asks.
@@ -233,7 +338,9 @@ type Labels = Vec<(&'static str, String)>;
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some(ctx) = self.ctx.upgrade() else { return Ok(()) };
+        let Some(ctx) = self.ctx.upgrade() else {
+            return Ok(());
+        };
         let seen = See::at(&ctx);
         let rows = [
             &seen.tenants,
@@ -244,12 +351,19 @@ impl Collector for Scrape {
             &seen.expires,
             &seen.refresh,
         ];
-        let wanted = SCRAPED.iter().zip(rows).filter(|(gauge, _)| self.tenant_series || !gauge.per_tenant);
+        let wanted = SCRAPED
+            .iter()
+            .zip(rows)
+            .filter(|(gauge, _)| self.tenant_series || !gauge.per_tenant);
         for (gauge, rows) in wanted {
             let kind = prometheus_client::metrics::MetricType::Gauge;
             let mut metric = encoder.encode_descriptor(gauge.name, gauge.help, None, kind)?;
             for (labels, value) in rows {
-                debug_assert!(labels.iter().map(|(name, _)| name).eq(gauge.labels), "{}", gauge.name);
+                debug_assert!(
+                    labels.iter().map(|(name, _)| name).eq(gauge.labels),
+                    "{}",
+                    gauge.name
+                );
                 ConstGauge::new(*value).encode(metric.encode_family(labels)?)?;
             }
         }
@@ -268,35 +382,58 @@ struct See {
     refresh: Vec<(Labels, f64)>,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts and instants are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and instants are far below 2^52"
+)]
 impl See {
     fn at(ctx: &Context) -> Self {
         let state = ctx.state();
         let mut seen = Self::default();
         let mut by_reason = std::collections::BTreeMap::<(String, String), usize>::new();
         for tenant in state.world.tenants() {
-            let (status, reason, _) = ready_of(&tenant.status).unwrap_or(("Unknown", "Pending", ""));
-            *by_reason.entry((status.to_owned(), reason.to_owned())).or_default() += 1;
-            let labels = || vec![("namespace", tenant.key.namespace.to_string()), ("name", tenant.key.name.to_string())];
-            seen.ready.push((labels(), f64::from(u8::from(status == "True"))));
+            let (status, reason, _) =
+                ready_of(&tenant.status).unwrap_or(("Unknown", "Pending", ""));
+            *by_reason
+                .entry((status.to_owned(), reason.to_owned()))
+                .or_default() += 1;
+            let labels = || {
+                vec![
+                    ("namespace", tenant.key.namespace.to_string()),
+                    ("name", tenant.key.name.to_string()),
+                ]
+            };
+            seen.ready
+                .push((labels(), f64::from(u8::from(status == "True"))));
             if let Some(token) = &tenant.status.token {
-                seen.expires.push((labels(), token.expires_at.0.as_second() as f64));
-                seen.refresh.push((labels(), token.refresh_at.0.as_second() as f64));
+                seen.expires
+                    .push((labels(), token.expires_at.0.as_second() as f64));
+                seen.refresh
+                    .push((labels(), token.refresh_at.0.as_second() as f64));
             }
         }
         seen.tenants = by_reason
             .into_iter()
-            .map(|((status, reason), count)| (vec![("ready", status), ("reason", reason)], count as f64))
+            .map(|((status, reason), count)| {
+                (vec![("ready", status), ("reason", reason)], count as f64)
+            })
             .collect();
         seen.undecodable = vec![(Vec::new(), state.world.undecodable() as f64)];
-        seen.breakers =
-            state.gate.states().into_iter().map(|(name, count)| (vec![("state", name.to_owned())], count as f64)).collect();
+        seen.breakers = state
+            .gate
+            .states()
+            .into_iter()
+            .map(|(name, count)| (vec![("state", name.to_owned())], count as f64))
+            .collect();
         let queue = [
             ("ready", state.queue.ready_len()),
             ("parked", state.queue.parked_len()),
             ("running", state.queue.running()),
         ];
-        seen.queue = queue.into_iter().map(|(name, count)| (vec![("queue", name.to_owned())], count as f64)).collect();
+        seen.queue = queue
+            .into_iter()
+            .map(|(name, count)| (vec![("queue", name.to_owned())], count as f64))
+            .collect();
         seen
     }
 }
