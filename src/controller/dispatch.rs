@@ -83,3 +83,72 @@ async fn turn(ctx: Arc<Context>, dispatch: Dispatch<Key>) {
     ctx.state().queue.finish(&key, finish);
     ctx.notify();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use jiff::Timestamp;
+    use kube::{Client, Config};
+    use serde_json::json;
+
+    use super::*;
+    use crate::controller::context::{Clock, Parts};
+    use crate::controller::{Events, KubeApi};
+    use crate::core::gathered::Policy;
+    use crate::defender::probe::Prober;
+    use crate::entra::client::TokenClient;
+    use crate::metrics::Metrics;
+
+    /// Panics once, as a bug anywhere in a reconcile would.
+    struct Mine(AtomicBool);
+
+    impl Clock for Mine {
+        fn now(&self) -> Timestamp {
+            assert!(!self.0.swap(false, Ordering::SeqCst), "on purpose");
+            Timestamp::UNIX_EPOCH
+        }
+    }
+
+    fn context(clock: Arc<Mine>) -> Arc<Context> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        // Nobody listens there.
+        let kube = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
+        let microsoft = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+        let metrics = Metrics::new();
+        Arc::new(Context::new(Parts {
+            kube: KubeApi::new(kube.clone(), metrics.clone()),
+            entra: TokenClient::new(microsoft.clone()),
+            prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
+            events: Events::new(kube, None),
+            metrics,
+            clock,
+            policy: Policy { refresh_margin: SignedDuration::ZERO, target_metadata_allow: Vec::new() },
+            operator_namespace: Some("soc".to_owned()),
+            entra_rate: 1.0,
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_reconcile_that_panics_is_tried_again_and_frees_its_slot() {
+        let clock = Arc::new(Mine(AtomicBool::new(false)));
+        let ctx = context(clock.clone());
+        let key = Key::new("soc", "contoso");
+        let object = json!({
+            "metadata": {"name": "contoso", "namespace": "soc", "uid": "u", "resourceVersion": "1", "generation": 1},
+            "spec": {"tenantId": "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10", "secretRef": {"name": "partner"}},
+        });
+        let _ = ctx.state().world.tenant_applied(serde_json::from_value(object).unwrap());
+        ctx.wake([key.clone()]);
+        let now = Timestamp::UNIX_EPOCH;
+        let dispatch = ctx.state().queue.next(now, |_| (crate::core::breaker::Turn::Now, false)).unwrap();
+        assert_eq!(dispatch.key, key);
+        clock.0.store(true, Ordering::SeqCst);
+        turn(ctx.clone(), dispatch).await;
+        assert!(!clock.0.load(Ordering::SeqCst), "it panicked");
+        let state = ctx.state();
+        assert_eq!(state.queue.running(), 0);
+        let next = state.queue.wake_at(|_| crate::core::breaker::Turn::Now, now);
+        assert_eq!(next, Some(saturating_add(now, BROKEN_WAIT)));
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -105,10 +105,30 @@ fn an_edited_annotation_is_put_right_and_never_makes_a_token_live_longer() {
         [
             annotation("expires-at", far.clone()),
             annotation("refresh-at", far),
-            annotation("issued-at", json!("soon")),
+            annotation("owner-uid", json!("theirs")),
             json!({"metadata": {"labels": {"defendertenant.io/bucket": "zz"}}}),
         ],
     ));
+}
+
+#[test]
+fn annotations_that_are_gone_come_back_from_the_token() {
+    run(async {
+        let (lab, before) = ready("bare").await;
+        lab.meddle(TARGET, json!({"metadata": {"annotations": null}}))
+            .await;
+        let after = until(&lab, "annotations", |secret| {
+            secret.metadata.annotations.is_some()
+        })
+        .await;
+        assert_eq!(token(&after), token(&before));
+        let expires = |secret: &Secret| instant(secret, "expires-at").expect("an instant");
+        let later = expires(&after).duration_since(expires(&before));
+        assert!(later.as_secs() <= 2, "{later} later");
+        lab.ready("contoso").await;
+        assert_eq!(lab.mints(&guid(1)).await, 1, "the token was there");
+        lab.finish().await;
+    });
 }
 
 #[test]
@@ -212,8 +232,15 @@ fn a_secret_whose_owner_reference_was_taken_is_nobodys_to_touch() {
     });
 }
 
-/// Another controller that writes the same again and again, as soon as it sees it put right.
-async fn fight(lab: &Lab, patch: Value) {
+/// What another controller does.
+#[derive(Clone)]
+enum Undo {
+    Patch(Value),
+    Delete,
+}
+
+/// Another controller that does the same again and again, as soon as it sees it put right, until it is told off.
+async fn fight(lab: &Lab, undo: Undo) {
     let secrets = lab.secrets();
     let other = tokio::spawn(async move {
         let mut last = String::new();
@@ -221,9 +248,17 @@ async fn fight(lab: &Lab, patch: Value) {
             if let Ok(Some(secret)) = secrets.get_opt(TARGET).await
                 && version(&secret) != last
             {
-                let params = PatchParams::default();
-                let patched = secrets.patch(TARGET, &params, &Patch::Merge(&patch)).await;
-                last = patched.map_or_else(|_| String::new(), |secret| version(&secret).to_owned());
+                last = match &undo {
+                    Undo::Patch(patch) => {
+                        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+                        let patched = secrets.patch(TARGET, &params, &patch).await;
+                        patched.map_or_else(|_| String::new(), |secret| version(&secret).to_owned())
+                    }
+                    Undo::Delete => {
+                        let _ = secrets.delete(TARGET, &DeleteParams::default()).await;
+                        version(&secret).to_owned()
+                    }
+                };
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -245,7 +280,7 @@ fn a_fight_over_a_key_ends_after_five_repairs_without_a_mint() {
     run(async {
         let (lab, _) = ready("fight").await;
         let theirs = json!({"data": {"api-url": STANDARD.encode("https://theirs.example")}});
-        fight(&lab, theirs.clone()).await;
+        fight(&lab, Undo::Patch(theirs.clone())).await;
         // The other one goes on, and is left alone.
         for n in 0..10 {
             let mut theirs = theirs.clone();
@@ -266,7 +301,8 @@ fn a_fight_over_a_key_ends_after_five_repairs_without_a_mint() {
 fn a_fight_over_the_token_ends_after_five_mints() {
     run(async {
         let (lab, _) = ready("spoilt").await;
-        fight(&lab, json!({"data": {"token": STANDARD.encode("theirs")}})).await;
+        let theirs = json!({"data": {"token": STANDARD.encode("theirs")}});
+        fight(&lab, Undo::Patch(theirs)).await;
         for n in 0..10 {
             let note = json!({"metadata": {"annotations": {"example.com/n": n.to_string()}}});
             lab.meddle(TARGET, note).await;
@@ -276,6 +312,22 @@ fn a_fight_over_the_token_ends_after_five_mints() {
         assert!(mints <= 1 + 5, "{mints}");
         let count = count(&requests);
         assert!(count["patch secrets"] <= 5, "{count:?}");
+        lab.finish().await;
+    });
+}
+
+#[test]
+fn a_secret_that_is_deleted_again_and_again_costs_five_mints() {
+    run(async {
+        let (lab, _) = ready("taken").await;
+        fight(&lab, Undo::Delete).await;
+        for n in 0..10 {
+            lab.poke("contoso", n).await;
+        }
+        let (_, requests) = lab.settled().await;
+        let mints = lab.mints(&guid(1)).await;
+        assert!(mints <= 1 + 5, "{mints}");
+        assert!(count(&requests)["create secrets"] <= 6);
         lab.finish().await;
     });
 }

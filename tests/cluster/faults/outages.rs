@@ -12,7 +12,7 @@ use crate::support::{
 
 const TENANTS: u64 = 8;
 /// An outage as long as a control plane's restart may take.
-const OUTAGE: Duration = Duration::from_secs(60);
+const OUTAGE: Duration = Duration::from_mins(1);
 
 fn short() -> Setup {
     Setup {

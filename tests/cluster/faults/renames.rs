@@ -195,7 +195,11 @@ fn a_spec_that_changes_while_a_status_is_written_is_seen_to_all_the_same() {
             })
             .await;
         }
-        assert_eq!(lab.mints(&guid(1)).await, 4, "the first and the three that were asked for");
+        assert_eq!(
+            lab.mints(&guid(1)).await,
+            4,
+            "the first and the three that were asked for"
+        );
         lab.finish().await;
     });
 }

@@ -1,18 +1,19 @@
 //! A restart finds what it needs in the Secrets, and asks Microsoft for nothing that isn't due.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use kube::api::ListParams;
 use serde_json::json;
 
 use crate::support::{Lab, Patience, Setup, condition, count, eventually, guid, run};
 
-const TENANTS: u64 = 20;
+const TENANTS: u8 = 20;
 
 async fn fleet(lab: &Lab) {
     for n in 0..TENANTS {
-        lab.consented(&format!("t{n}"), &guid(n), json!({})).await;
+        lab.consented(&format!("t{n}"), &guid(n.into()), json!({}))
+            .await;
     }
-    lab.all(TENANTS as usize, "ready", |tenant| {
+    lab.all(usize::from(TENANTS), "ready", |tenant| {
         condition(tenant, "Ready").is_some_and(|c| c.status == "True")
     })
     .await;
@@ -39,8 +40,8 @@ fn a_restart_with_fresh_tokens_costs_no_mint_and_no_write() {
         let writes = restart(&mut lab, async |_| {}).await;
         assert!(writes.is_empty(), "{writes:?}");
         assert_eq!(
-            lab.emulator.all_token_requests().await.len() as u64,
-            TENANTS
+            lab.emulator.all_token_requests().await.len(),
+            usize::from(TENANTS)
         );
         lab.finish().await;
     });
@@ -59,7 +60,8 @@ fn statuses_that_were_wiped_come_back_without_a_mint() {
         .await;
         let told = count(&writes);
         assert_eq!(
-            told["update defendertenants/status"] as u64, TENANTS,
+            told["update defendertenants/status"],
+            usize::from(TENANTS),
             "{told:?}"
         );
         assert!(
@@ -85,8 +87,8 @@ fn statuses_that_were_wiped_come_back_without_a_mint() {
         .await;
         let _ = lab.settled().await;
         assert_eq!(
-            lab.emulator.all_token_requests().await.len() as u64,
-            TENANTS
+            lab.emulator.all_token_requests().await.len(),
+            usize::from(TENANTS)
         );
         lab.finish().await;
     });
@@ -105,13 +107,14 @@ fn a_breaker_that_was_open_is_open_after_a_restart_and_probes_when_its_time_has_
             .fault(json!({"endpoint": "token"}), None, refused)
             .await;
         for n in 0..TENANTS {
-            lab.consented(&format!("t{n}"), &guid(n), json!({})).await;
+            lab.consented(&format!("t{n}"), &guid(n.into()), json!({}))
+                .await;
         }
         // A credential that was there before isn't a fresh one, which would be tried more often.
         lab.start().await;
         let rejected = async |lab: &Lab| {
             lab.all(
-                TENANTS as usize,
+                usize::from(TENANTS),
                 "told that the credential is refused",
                 |tenant| {
                     condition(tenant, "CredentialReady")
@@ -159,7 +162,6 @@ fn a_breaker_that_was_open_is_open_after_a_restart_and_probes_when_its_time_has_
         );
 
         lab.emulator.clear_faults().await;
-        let _: Timestamp = next;
         lab.finish().await;
     });
 }

@@ -46,14 +46,6 @@ impl Call {
     pub fn puts_status(&self) -> bool {
         self.method == Method::PUT && self.path.ends_with("/status")
     }
-
-    /// Whether it would change something that the operator is there for.
-    pub fn is_write(&self) -> bool {
-        self.creates_secret()
-            || self.patches_secret()
-            || self.puts_status()
-            || self.method == Method::DELETE
-    }
 }
 
 /// What is done.
