@@ -24,6 +24,9 @@ use crate::{server, telemetry};
 
 /// An API server that doesn't answer the handshake within this is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// A list or a watch that says nothing for so long is dead: the API server ends a watch after 290 s, and sends a
+/// bookmark each minute.
+const READ_TIMEOUT: Duration = Duration::from_mins(5);
 /// How often the start is tried again while the API server is away.
 const START_RETRY: Duration = Duration::from_secs(2);
 /// How long it is tried.
@@ -147,7 +150,11 @@ async fn preflight(
 ) -> Result<bool, RunError> {
     let mut tries = 0;
     loop {
-        match preflight::check(client, namespaces).await {
+        let checked = tokio::select! {
+            checked = preflight::check(client, namespaces) => checked,
+            _ = stop.wait_for(|stop| *stop) => return Ok(false),
+        };
+        match checked {
             Ok(()) => return Ok(true),
             Err(error @ PreflightError::Unreachable(_)) if tries < START_PATIENCE => {
                 tracing::warn!(%error, "waiting for the API server");
@@ -166,6 +173,10 @@ async fn kube_client(args: &Run) -> Result<Client, RunError> {
     let bad = |error: &dyn std::fmt::Display| RunError::Kubeconfig(error.to_string());
     let kubeconfig = match &args.kubeconfig {
         Some(path) => Some(Kubeconfig::read_from(path).map_err(|error| bad(&error))?),
+        // A broken one must not end in another cluster.
+        None if std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty()) => {
+            Some(Kubeconfig::read().map_err(|error| bad(&format!("KUBECONFIG: {error}")))?)
+        }
         None => Kubeconfig::read().ok(),
     };
     let mut config = match kubeconfig {
@@ -185,6 +196,8 @@ async fn kube_client(args: &Run) -> Result<Client, RunError> {
     // Retries are the queue's business; each request has a time-out of its own.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
+    config.read_timeout = Some(READ_TIMEOUT);
+    config.reset_reader_on_write = true;
     let agent = HeaderValue::from_static(concat!(
         "defender-tenant-operator/",
         env!("CARGO_PKG_VERSION")

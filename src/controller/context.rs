@@ -1,5 +1,6 @@
 //! What every reconcile shares.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -47,6 +48,7 @@ pub struct State {
 pub struct Context {
     state: Mutex<State>,
     changed: Notify,
+    aside: AtomicUsize,
     /// The API server.
     pub kube: KubeApi,
     /// Microsoft's token endpoint.
@@ -63,6 +65,18 @@ pub struct Context {
     pub policy: Policy,
     /// The operator's own namespace: credentials there aren't anybody's.
     pub operator_namespace: Option<String>,
+}
+
+/// So many tokens, of some 2 KiB each, are held at the most for an API server that is away.
+const ASIDE_MAX: usize = 512;
+
+/// A slot given away; taken back when dropped.
+pub struct Aside<'a>(&'a Context);
+
+impl Drop for Aside<'_> {
+    fn drop(&mut self) {
+        self.0.aside.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// What a [`Context`] is made of.
@@ -97,6 +111,7 @@ impl Context {
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),
+            aside: AtomicUsize::new(0),
             kube: parts.kube,
             entra: parts.entra,
             prober: parts.prober,
@@ -132,6 +147,20 @@ impl Context {
         if any {
             self.changed.notify_one();
         }
+    }
+
+    /// Gives one's slot to somebody else while waiting with a token in hand. `None` if too many do so already.
+    pub fn step_aside(&self) -> Option<Aside<'_>> {
+        let room = |aside: usize| (aside < ASIDE_MAX).then_some(aside + 1);
+        self.aside.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).ok()?;
+        self.notify();
+        Some(Aside(self))
+    }
+
+    /// How many have given their slot away.
+    #[must_use]
+    pub fn aside(&self) -> usize {
+        self.aside.load(Ordering::Acquire)
     }
 
     /// The queue may have something new.

@@ -14,8 +14,9 @@ use crate::core::queue::{Dispatch, Finish};
 use crate::core::schedule::saturating_add;
 use crate::core::tenant::Key;
 
-/// Above the longest way through a turn: a fresh token is held for two minutes when the API server is away.
-const TURN_MAX: Duration = Duration::from_mins(3);
+/// Above the longest way through a turn: 20 s for Microsoft, two minutes for which a fresh token is held when the API
+/// server is away, and its last requests of 15 s each.
+const TURN_MAX: Duration = Duration::from_mins(4);
 /// A turn that panicked or ran out of time is tried again after this.
 const BROKEN_WAIT: SignedDuration = SignedDuration::from_secs(30);
 /// The runtime's timers stand still while the machine sleeps: the wall clock is looked at this often.
@@ -48,6 +49,8 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
     let now = ctx.now();
     let mut state = ctx.state();
     let state = &mut *state;
+    // Who waits with a token in hand for the API server has given its slot away.
+    let concurrency = concurrency + ctx.aside();
     while state.queue.running() < concurrency {
         let gate = &state.gate;
         let Some(dispatch) = state.queue.next(now, |fingerprint| gate.turn(fingerprint, now)) else { break };

@@ -10,6 +10,7 @@ use super::gather::Snapshot;
 use super::kubeapi::{ApiError, SecretDraft};
 use super::objects::{SecretBody, controller_of};
 use crate::api::ExpiredTokenPolicy;
+use crate::core::claims::Expected;
 use crate::core::gathered::{BodyFacts, Session, TargetView, TokenFacts, WriteFailure};
 use crate::core::ids::AccessToken;
 use crate::core::inspect::{Found, Metadata, desired, inspect, metadata};
@@ -33,7 +34,35 @@ pub struct Hands {
     pub(super) token: Option<AccessToken>,
     pub(super) fingerprint: String,
     pub(super) why: Option<MintWhy>,
+    /// What the minted token was checked against.
+    pub(super) expected: Option<Expected>,
     body: Option<SecretBody>,
+    /// The object and the generation that all of this was judged for.
+    judged: Option<(String, i64)>,
+}
+
+impl Hands {
+    /// The tenant may have become another since the last step: its spec, its credential, or the very object under its
+    /// name. What was judged for what it was must not be said, or published, of what it is.
+    pub fn keep_up(&mut self, snapshot: &Snapshot, ctx: &Context) {
+        let is = (snapshot.tenant.uid.clone(), snapshot.tenant.generation);
+        let judged = self.judged.replace(is.clone());
+        let same_object = judged.as_ref().is_none_or(|(uid, _)| *uid == is.0);
+        let same_token = self
+            .expected
+            .is_none_or(|expected| snapshot.view(&self.session, ctx).expected() == Some(expected));
+        if !same_object || !same_token {
+            *self = Self {
+                judged: Some(is),
+                ..Self::default()
+            };
+        } else if judged.is_some_and(|judged| judged != is) {
+            // The same token, perhaps in other keys.
+            self.session.body = None;
+            self.session.published = false;
+            self.body = None;
+        }
+    }
 }
 
 /// One reconcile's executor.
@@ -194,7 +223,7 @@ impl Executor<'_> {
         let Some(token) = token_in(&body.data) else { return Ok(()) };
         let fingerprint = held_of(&body.metadata).map(|held| held.fingerprint).unwrap_or_default();
         if self.write(&token, &facts, fingerprint, false, hands).await? {
-            hands.session.body = Some(BodyFacts { in_order: true, token: Some(facts) });
+            hands.session.body = Some(BodyFacts { junk: false, in_order: true, token: Some(facts) });
             // A changed spec is no repair.
             if self.snapshot.tenant.is_observed() {
                 hands.session.repaired = true;
@@ -221,12 +250,12 @@ impl Executor<'_> {
         let facts = self.judge(&body, &hands.session);
         let sound = facts.token.clone().zip(token_in(&body.data));
         let Some((facts, token)) = sound else {
-            hands.session.body = Some(BodyFacts { in_order: false, token: None });
+            hands.session.body = Some(BodyFacts { junk: false, in_order: false, token: None });
             return Ok(());
         };
         let fingerprint = held_of(&body.metadata).map(|held| held.fingerprint).unwrap_or_default();
         if self.write(&token, &facts, fingerprint, false, hands).await? {
-            hands.session.body = Some(BodyFacts { in_order: true, token: Some(facts) });
+            hands.session.body = Some(BodyFacts { junk: false, in_order: true, token: Some(facts) });
         }
         Ok(())
     }
@@ -303,6 +332,10 @@ impl Executor<'_> {
         loop {
             match self.write_once(&keys, Some(&held), &metadata, hands).await {
                 Err(ApiError::Unreachable) if hold && self.ctx.now() < until => {
+                    // Who waits for the API server must not keep others from their turns.
+                    let Some(_slot) = self.ctx.step_aside() else {
+                        return Err(ApiError::Unreachable);
+                    };
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(HOLD_STEP_MAX);
                 }
@@ -370,8 +403,9 @@ impl Executor<'_> {
             return if seen == body.metadata.resource_version { Err(ApiError::Refused(422)) } else { Ok(()) };
         }
         let (uid, version) = (body.metadata.uid.unwrap_or_default(), body.metadata.resource_version.unwrap_or_default());
+        self.delete(&self.target_key(), &uid, &version).await?;
         self.remember_repair();
-        self.delete(&self.target_key(), &uid, &version).await
+        Ok(())
     }
 
     /// The token in hand, or the one in the Secret.

@@ -12,6 +12,7 @@ use crate::core::gate::{Admission, MintKey, Report};
 use crate::core::gathered::{Minted, ProbeResult};
 use crate::core::inspect::token_facts;
 use crate::core::plan::MintWhy;
+use crate::core::schedule::saturating_sub;
 use crate::core::token_response::clock_skew;
 use crate::defender::probe::check_for;
 use crate::entra::client::{ClientSecret, Minted as Answer, TokenRequest};
@@ -92,6 +93,7 @@ impl Executor<'_> {
         timer.observe();
         let trail = Trail { ns: &tenant.key.namespace, name: &tenant.key.name, tenant: tenant_id.to_string(), client: credential.client_id.to_string(), why };
         hands.why = Some(why);
+        hands.expected = Some(expected);
         hands.fingerprint = fingerprint.to_string();
         match answer {
             Ok(answer) => {
@@ -128,9 +130,10 @@ impl Executor<'_> {
 
     /// Checks a token before anybody may publish it.
     fn take_in(&self, answer: Answer, expected: claims::Expected, trail: &Trail<'_>, hands: &mut Hands) {
-        let Answer { answer, correlation_id, .. } = answer;
-        // One clock decides, for the token as for what is due.
-        let received_at = self.ctx.now();
+        let Answer { answer, correlation_id, received_at } = answer;
+        // One clock decides, for the token as for what is due; what the body took to arrive is the token's loss.
+        let took = Timestamp::now().duration_since(received_at).max(SignedDuration::ZERO);
+        let received_at = saturating_sub(self.ctx.now(), took);
         let skew = clock_skew(answer.server_date, received_at);
         let checked = Claims::decode(answer.token.expose())
             .and_then(|claims| claims::check(&claims, &expected, answer.expires_in, received_at));

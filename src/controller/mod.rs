@@ -9,6 +9,7 @@ mod gather;
 mod kubeapi;
 mod mint;
 mod objects;
+mod permissions;
 pub mod preflight;
 mod reconcile;
 mod watch;
@@ -47,12 +48,14 @@ pub async fn run(
     mut stop: Receiver<bool>,
 ) -> Result<(), ControllerError> {
     let (mut to_come, mut told) = watch::start(&ctx, &namespaces);
+    let mut guard = permissions::Guard::new(ctx.kube.client().clone(), namespaces);
     while to_come > 0 {
         tokio::select! {
             () = stopped(&mut stop) => return Ok(()),
+            denied = guard.denied() => return Err(denied.into()),
             message = told.recv() => match message {
                 Some(Told::Listed) => to_come -= 1,
-                Some(Told::Forbidden) => preflight::permissions(ctx.kube.client(), &namespaces).await?,
+                Some(Told::Forbidden) => guard.suspect(),
                 None => return Err(ControllerError::WatchEnded),
             }
         }
@@ -64,18 +67,25 @@ pub async fn run(
         (state.world.tenants().count(), state.world.credentials_len())
     };
     tracing::info!(tenants, credentials, "watching");
-    let dispatcher = dispatch::run(ctx.clone(), concurrency, stop);
+    let (end, ended) = tokio::sync::watch::channel(false);
+    let dispatcher = dispatch::run(ctx.clone(), concurrency, ended);
     tokio::pin!(dispatcher);
-    loop {
+    let result = loop {
         tokio::select! {
+            () = stopped(&mut stop) => break Ok(()),
+            denied = guard.denied() => break Err(denied.into()),
             () = &mut dispatcher => return Ok(()),
             message = told.recv() => match message {
                 Some(Told::Listed) => {}
-                Some(Told::Forbidden) => preflight::permissions(ctx.kube.client(), &namespaces).await?,
-                None => return Err(ControllerError::WatchEnded),
+                Some(Told::Forbidden) => guard.suspect(),
+                None => break Err(ControllerError::WatchEnded),
             }
         }
-    }
+    };
+    // Whatever the reason, what is under way ends first.
+    let _ = end.send(true);
+    dispatcher.await;
+    result
 }
 
 /// Its answer, a lock, isn't held while something else is done.
@@ -89,7 +99,8 @@ fn resume_gate(ctx: &Context) {
     let now = ctx.now();
     let mut state = ctx.state();
     let state = &mut *state;
-    for tenant in state.world.tenants() {
+    let newest = state.world.newest_tokens();
+    for tenant in state.world.tenants().filter(|tenant| !tenant.deleting && !tenant.spec.suspend) {
         let (Some(attempt), Some(error)) = (&tenant.status.attempt, &tenant.status.last_error) else { continue };
         let Some(reason) = Reason::parse(&error.reason) else { continue };
         let Some(endpoints) = gather::endpoints(tenant) else { continue };
@@ -98,8 +109,14 @@ fn resume_gate(ctx: &Context) {
         if fingerprint.to_string() != attempt.fingerprint {
             continue;
         }
+        // Somebody got a token with it since: whatever this tenant met is over, or its own.
+        let accepted = newest.get(&attempt.fingerprint).is_some_and(|issued| *issued > attempt.last_at.0);
         let next = attempt.next_at.as_ref().map_or(now, |at| at.0);
         if error.scope == Scope::Credential.as_str() {
+            let covered = credential.zip(tenant.spec.tenant_id.parse().ok()).is_some_and(|(c, id)| c.covers(id));
+            if accepted || !covered {
+                continue;
+            }
             state.gate.learn(fingerprint, None, now);
             state.gate.resume(fingerprint, usize::try_from(attempt.count).unwrap_or(1), next, reason);
         } else if reason == Reason::Throttled

@@ -220,12 +220,20 @@ impl TenantObject {
             generation: self.metadata.generation.unwrap_or_default(),
             created_at: self.metadata.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             deleting: self.metadata.deletion_timestamp.is_some(),
-            refresh_request: self.metadata.annotations.and_then(|mut a| a.remove(ANNOTATION_REFRESH_REQUESTED)),
+            refresh_request: self
+                .metadata
+                .annotations
+                .and_then(|mut a| a.remove(ANNOTATION_REFRESH_REQUESTED))
+                // It is repeated in the status; a time has 30 characters.
+                .map(|value| value.chars().take(REQUEST_MAX).collect()),
             spec: self.spec?,
             status: self.status,
         })
     }
 }
+
+/// Longest value of the annotation that counts; what comes after it is another value's beginning to nobody.
+const REQUEST_MAX: usize = 128;
 
 /// Namespace and name of an object.
 #[must_use]

@@ -35,6 +35,7 @@ pub async fn reconcile(ctx: &Context, key: &Key, called: bool) -> Finish {
             Gathering::Found(snapshot) => snapshot,
             other => return without_facts(ctx, key, &other),
         };
+        hands.keep_up(&snapshot, ctx);
         let now = ctx.now();
         let step = plan(&snapshot.view(&hands.session, ctx), now).step;
         if step == Step::Rest {
@@ -54,8 +55,8 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
     let mut outrun = false;
     remember_loss(ctx, &snapshot, hands);
     if !snapshot.tenant.deleting && !waits_silently(&snapshot, hands, ctx) && !learned_nothing(hands) {
-        for _ in 0..STATUS_TRIES {
-            match write_status(ctx, &snapshot, hands).await {
+        for tries_left in (0..STATUS_TRIES).rev() {
+            match write_status(ctx, &snapshot, hands, tries_left == 0).await {
                 // Somebody was faster: see what it is now, and say it again.
                 Err(ApiError::Conflict) => {
                     troubled = Some(TROUBLED);
@@ -155,7 +156,7 @@ fn learned_nothing(hands: &Hands) -> bool {
     hands.session.failed_write == Some(WriteFailure::Unreachable) && hands.session.minted.is_none()
 }
 
-async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands) -> Result<(), ApiError> {
+async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands, last: bool) -> Result<(), ApiError> {
     let now = ctx.now();
     let tenant = &snapshot.tenant;
     let g = snapshot.view(&hands.session, ctx);
@@ -179,7 +180,7 @@ async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands) -> Resu
             Ok(())
         }
         Err(error) => {
-            if !matches!(error, ApiError::Conflict | ApiError::NotFound) {
+            if error != ApiError::NotFound && (last || error != ApiError::Conflict) {
                 tracing::warn!(tenant = %tenant.key, %error, "the status couldn't be written; it is tried again");
                 ctx.state().world.status_unwritten(&tenant.key, &tenant.uid, status);
             }

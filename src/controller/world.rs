@@ -174,7 +174,7 @@ impl World {
 
     /// A status that couldn't be written: what it says is true all the same.
     pub fn status_unwritten(&mut self, key: &Key, uid: &str, status: DefenderTenantStatus) {
-        if self.tenants.contains_key(key) {
+        if self.tenants.get(key).is_some_and(|tenant| tenant.uid == uid) {
             self.unwritten.insert(key.clone());
         }
         self.edit_status(key, uid, |tenant| tenant.status = Arc::new(status));
@@ -268,6 +268,10 @@ impl World {
             written_at: None,
         };
         if let Some(known) = self.targets.get(&key).filter(|known| known.uid == entry.uid) {
+            // An answer that was overtaken by the watch.
+            if is_newer(&known.resource_version, &entry.resource_version) {
+                return;
+            }
             entry.verified.clone_from(&known.verified);
             entry.written_at = known.written_at;
         }
@@ -276,6 +280,17 @@ impl World {
             self.by_owner.entry(uid.clone()).or_default().insert(key.clone());
         }
         self.targets.insert(key, entry);
+    }
+
+    /// When each fingerprint got its newest token.
+    #[must_use]
+    pub fn newest_tokens(&self) -> HashMap<String, Timestamp> {
+        let mut newest = HashMap::new();
+        for held in self.targets.values().filter_map(|entry| entry.held.as_ref()) {
+            let at = newest.entry(held.fingerprint.clone()).or_insert(held.issued_at);
+            *at = held.issued_at.max(*at);
+        }
+        newest
     }
 
     /// A Secret that we wrote.

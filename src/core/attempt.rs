@@ -22,8 +22,8 @@ use trouble::{Kind, Trouble, trouble};
 pub const WRITE_RETRY: SignedDuration = SignedDuration::from_mins(5);
 /// Roles arrive late: a role set that changed is asked for once more after this time.
 const ROLES_SETTLE: SignedDuration = SignedDuration::from_mins(2);
-/// A persisted instant further away isn't believed.
-const FURTHEST: SignedDuration = SignedDuration::from_hours(27);
+/// What a denied write is held for, rounding included.
+const WRITE_LONGEST: SignedDuration = SignedDuration::from_mins(6);
 /// An attempt further in the future than this was made before the clock was set back.
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(1);
 
@@ -56,7 +56,7 @@ pub fn hold(g: &Gathered<'_>, now: Timestamp) -> Hold {
         return Hold::Retry;
     }
     match attempt.next_at.as_ref().map(|at| at.0) {
-        Some(at) if at > now && is_believed(attempt, now) => {
+        Some(at) if at > now && is_believed(status, attempt, now) => {
             if error.is_some_and(|error| !speaks_of_a_token(g, error)) {
                 Hold::Until(at)
             } else {
@@ -68,12 +68,35 @@ pub fn hold(g: &Gathered<'_>, now: Timestamp) -> Hold {
 }
 
 /// Made in the past, as far as clocks of two machines agree on it, and not for further away than any schedule reaches.
-fn is_believed(attempt: &AttemptStatus, now: Timestamp) -> bool {
+fn is_believed(status: &DefenderTenantStatus, attempt: &AttemptStatus, now: Timestamp) -> bool {
     attempt.last_at.0 <= saturating_add(now, CLOCKS_DIFFER)
         && attempt
             .next_at
             .as_ref()
-            .is_some_and(|next| next.0 <= saturating_add(now, FURTHEST))
+            .is_some_and(|next| next.0 <= saturating_add(now, longest(status)))
+}
+
+/// The longest that the last failure's class waits: a persisted instant further away isn't believed.
+fn longest(status: &DefenderTenantStatus) -> SignedDuration {
+    let reason = status
+        .last_error
+        .as_ref()
+        .map_or(Some(Reason::RolesMissing), |error| {
+            Reason::parse(&error.reason)
+        });
+    let class = match reason {
+        Some(Reason::NotPermitted | Reason::NamespaceTerminating) => return WRITE_LONGEST,
+        Some(reason) => match trouble::kind(reason) {
+            Kind::Consent => Retry::Consent,
+            // A service that is away may say for how long.
+            Kind::Service => Retry::Throttle,
+            Kind::Write | Kind::Other => Retry::Slow,
+        },
+        None => Retry::Slow,
+    };
+    // Whole seconds, rounded up.
+    SignedDuration::try_from(retry::cap(class)).unwrap_or(SignedDuration::MAX)
+        + SignedDuration::from_secs(1)
 }
 
 /// The error is about a token that came and was published, which mustn't keep the next one from coming in time.
@@ -111,7 +134,7 @@ pub fn denied_until(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
         .status
         .attempt
         .as_ref()
-        .filter(|attempt| is_valid(g, attempt) && is_believed(attempt, now))?;
+        .filter(|attempt| is_valid(g, attempt) && is_believed(&g.tenant.status, attempt, now))?;
     attempt
         .next_at
         .as_ref()

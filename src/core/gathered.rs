@@ -85,6 +85,8 @@ pub struct BodyFacts {
     pub in_order: bool,
     /// The token in it, if it is the right one and live.
     pub token: Option<TokenFacts>,
+    /// Something stands where a token should, and it isn't what we wrote.
+    pub junk: bool,
 }
 
 /// What is known of a token that passed the checks.

@@ -40,9 +40,10 @@ pub fn metadata(g: &Gathered<'_>) -> Metadata {
     let mut annotations = allowed(&spec.annotations);
     annotations.insert(annotation::OWNER_UID.to_owned(), g.tenant.uid.clone());
     annotations.insert(annotation::RELOADER_IGNORE.to_owned(), "true".to_owned());
+    // Only a changed spec takes one off: else another tool that sets it would be fought.
     let unwanted = allow
         .iter()
-        .filter(|key| !labels.contains_key(*key) && !annotations.contains_key(*key))
+        .filter(|key| !g.tenant.is_observed() && !labels.contains_key(*key) && !annotations.contains_key(*key))
         .cloned()
         .collect();
     Metadata {
@@ -144,12 +145,18 @@ pub fn inspect(g: &Gathered<'_>, found: &Found<'_>, now: Timestamp) -> BodyFacts
         return BodyFacts {
             in_order,
             token: None,
+            junk: !in_order && !target::is_empty(found.data),
         };
     };
     let Some(facts) = sound(g, &token, found.data, held.as_ref(), now) else {
+        // What we wrote ourselves for other inputs stays until the right one comes.
+        let ours = held
+            .as_ref()
+            .is_some_and(|held| held.is_live(now) && untouched(found.data, held));
         return BodyFacts {
             in_order: false,
             token: None,
+            junk: !ours,
         };
     };
     let fingerprint = held
@@ -164,6 +171,7 @@ pub fn inspect(g: &Gathered<'_>, found: &Found<'_>, now: Timestamp) -> BodyFacts
     BodyFacts {
         in_order,
         token: Some(facts),
+        junk: false,
     }
 }
 

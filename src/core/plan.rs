@@ -176,6 +176,10 @@ fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     let TargetView::Ours(owned) = &g.target else {
         return None;
     };
+    let junk = g.session.body.as_ref().is_some_and(|body| body.junk) && !g.session.published;
+    if junk && !g.session.retired && !contested(g, now, wake) && !denied(g, now, wake) {
+        return Some(Step::Retire(g.tenant.spec.target.expired_token_policy));
+    }
     let expired = |held: &Held| !held.is_live(now);
     match &owned.held {
         Some(held) if expired(held) => (!denied(g, now, wake))

@@ -53,6 +53,14 @@ pub(super) fn trouble(g: &Gathered<'_>) -> Option<Trouble> {
                 Retry::Transient,
             ));
         }
+        // The token that came is lost: whoever can't write must not ask for another one at once.
+        Some(WriteFailure::Unreachable) if matches!(g.session.minted, Some(Minted::Token { .. })) => {
+            return Some(Trouble::new(
+                Reason::Pending,
+                Scope::Service,
+                Retry::Transient,
+            ));
+        }
         Some(WriteFailure::Unreachable) | None => {}
     }
     match g.session.minted.as_ref()? {

@@ -191,6 +191,12 @@ fn target_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
         Some(WriteFailure::NamespaceTerminating) => {
             found.push(Problem::new(Reason::NamespaceTerminating));
         }
+        Some(WriteFailure::Unreachable) if g.session.minted.is_some() => {
+            found.push(Problem::with(
+                Reason::Pending,
+                "the API server doesn't take the Secret: is an admission webhook down?",
+            ));
+        }
         Some(WriteFailure::Unreachable) | None => {}
     }
     if contested_until(g, now).is_some() {

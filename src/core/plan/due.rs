@@ -173,10 +173,15 @@ fn lacks_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
 /// Our Secret should hold a live token, and doesn't.
 fn lost(g: &Gathered<'_>, now: Timestamp) -> bool {
     let status = &g.tenant.status;
-    let promised = status
-        .token
+    let here = status
+        .target
         .as_ref()
-        .is_some_and(|token| token.expires_at.0 > now);
+        .is_none_or(|target| target.name == g.tenant.target_name());
+    let promised = here
+        && status
+            .token
+            .as_ref()
+            .is_some_and(|token| token.expires_at.0 > now);
     (promised || was_just_repaired(g, now)) && !g.session.retired
 }
 

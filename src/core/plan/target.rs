@@ -22,8 +22,8 @@ pub(super) fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -
     match &g.target {
         TargetView::Ours(_) if g.session.published => None,
         TargetView::Ours(owned) => match &g.session.body {
-            // A changed spec may want other keys from the same token.
-            None if owned.verified && (g.tenant.is_observed() || owned.held.is_none()) => None,
+            // A changed spec may want other keys from the same token; a status may have lost what it knew of it.
+            None if owned.verified && g.tenant.is_observed() && !is_unknown(g, now) => None,
             None => Some(Step::ReadTarget),
             Some(body) if body.token.is_some() && !body.in_order => {
                 (!contested(g, now, wake) && !denied(g, now, wake)).then_some(Step::Rewrite)
@@ -56,6 +56,11 @@ pub(super) fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -
             (!g.session.looked && must_look(g, now)).then_some(Step::LookAtTarget)
         }
     }
+}
+
+/// A live token whose roles nobody knows.
+fn is_unknown(g: &Gathered<'_>, now: Timestamp) -> bool {
+    g.live(now).is_some() && g.live_roles(now).is_none()
 }
 
 /// Before a mint for a Secret that the watch doesn't know: it may be there all the same, as a stranger's or without its label.

@@ -96,6 +96,7 @@ impl World {
             microsoft: Microsoft::Token(roles(&["Alert.Read.All"])),
             reality: None,
             bytes: BodyFacts {
+                junk: false,
                 in_order: true,
                 token: None,
             },
@@ -331,6 +332,7 @@ impl World {
         }
         self.target = TargetView::Ours(owned(Some(held)));
         self.bytes = BodyFacts {
+            junk: false,
             in_order: true,
             token: Some(token),
         };

@@ -69,6 +69,7 @@ fn a_secret_that_is_deleted_again_and_again_is_not_minted_for_ever() {
     for now in (100..2_000).step_by(20) {
         world.target = TargetView::Absent;
         world.bytes = BodyFacts {
+            junk: false,
             in_order: true,
             token: None,
         };

@@ -113,6 +113,7 @@ fn another_audience_makes_it_the_wrong_token() {
     world.edit(|spec| spec.cloud = crate::api::Cloud::Gcc);
     world.endpoints.audience = OTHER_AUDIENCE;
     world.bytes = BodyFacts {
+        junk: false,
         in_order: false,
         token: None,
     };

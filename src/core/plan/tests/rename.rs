@@ -75,6 +75,7 @@ fn under_a_stranger_s_name_the_old_one_stays_until_it_expires() {
 fn a_copy_that_is_not_worth_it_is_not_tried_for_ever() {
     let mut world = renamed();
     world.session.body = Some(crate::core::gathered::BodyFacts {
+        junk: false,
         in_order: false,
         token: None,
     });

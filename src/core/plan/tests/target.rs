@@ -1,8 +1,9 @@
 use jiff::SignedDuration;
 
+use crate::api::ExpiredTokenPolicy;
 use crate::core::gathered::{BodyFacts, TargetView, WriteFailure};
 use crate::core::plan::{MintWhy, Step};
-use crate::core::testing::{Microsoft, World, at, token};
+use crate::core::testing::{Microsoft, World, at, owned, roles, token};
 
 const STRANGER: TargetView = TargetView::Stranger { predecessor: false };
 const PREDECESSOR: TargetView = TargetView::Stranger { predecessor: true };
@@ -130,6 +131,7 @@ fn a_spoilt_token_is_minted_again() {
     let mut world = World::settled();
     world.restart();
     world.bytes = BodyFacts {
+        junk: false,
         in_order: false,
         token: None,
     };
@@ -145,6 +147,7 @@ fn a_secret_that_changes_while_it_is_looked_at_is_looked_at_again_and_not_replac
     let mut world = World::settled();
     world.restart();
     world.session.body = Some(BodyFacts {
+        junk: false,
         in_order: true,
         token: Some(token(at(0), &["Alert.Read.All"])),
     });
@@ -256,4 +259,63 @@ fn a_token_that_no_longer_fits_under_its_stranger_is_thrown_away() {
         (plan.step, plan.wake_at),
         (Step::Rest, Some(at(0) + SignedDuration::from_mins(5)))
     );
+}
+
+#[test]
+fn junk_that_cannot_be_replaced_now_is_taken_away_as_an_expired_token_is() {
+    for (policy, left) in [
+        (ExpiredTokenPolicy::Delete, TargetView::Absent),
+        (ExpiredTokenPolicy::Empty, TargetView::Ours(owned(None))),
+    ] {
+        let mut world = World::settled();
+        world.restart();
+        world.spec(|spec| spec.target.expired_token_policy = policy);
+        world.bytes = BodyFacts {
+            in_order: false,
+            token: None,
+            junk: true,
+        };
+        world.microsoft = Microsoft::Park;
+        let steps = world.reconcile(at(100)).0;
+        assert_eq!(
+            steps,
+            [
+                Step::ReadTarget,
+                Step::Mint(MintWhy::Lost),
+                Step::Retire(policy)
+            ]
+        );
+        assert_eq!(world.target, left);
+    }
+}
+
+#[test]
+fn a_status_that_lost_what_it_knew_of_the_token_gets_it_back_from_the_secret() {
+    let mut world = World::settled();
+    world.status().token = None;
+    assert_eq!(
+        world.reconcile(at(100)),
+        (vec![Step::ReadTarget], Some(at(2_400)))
+    );
+    let status = &world.tenant.status;
+    assert_eq!(status.conditions[0].status, "True");
+    assert_eq!(
+        status.token.as_ref().unwrap().roles,
+        roles(&["Alert.Read.All"])
+    );
+    assert_eq!(world.reconcile(at(101)), (vec![], Some(at(2_400))));
+}
+
+#[test]
+fn a_token_that_could_not_be_written_is_not_asked_for_again_at_once() {
+    let mut world = World::new();
+    world.denies = Some((Step::Publish, WriteFailure::Unreachable));
+    let mints = world.run(0, 1_200);
+    let waits: Vec<_> = mints.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(
+        waits.windows(2).all(|pair| pair[1] >= pair[0]) && mints.len() < 12,
+        "{mints:?}"
+    );
+    let error = world.tenant.status.last_error.as_ref().unwrap();
+    assert_eq!(error.reason, "Pending");
 }
