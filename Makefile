@@ -5,7 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CARGO ?= cargo
-BIN := target/debug
+BIN ?= $(or $(CARGO_TARGET_DIR),target)/debug
+export BIN
 
 .PHONY: help demo test test-unit test-cluster test-interop lint fmt crds docs build clean
 
@@ -16,7 +17,7 @@ build: ## Build operator, emulator and devcluster
 	$(CARGO) build --workspace --bins
 
 demo: build ## The whole main job on a real API server, with Microsoft played by the emulator; KEEP=1 leaves it up
-	@KEEP="$(KEEP)" $(BIN)/devcluster run -- bash demo/story.sh
+	@KEEP="$(KEEP)" $(BIN)/devcluster run --with-parent -- bash demo/story.sh
 
 test: test-unit test-cluster test-interop ## All tests: unit, component, cluster, real client libraries
 
