@@ -80,6 +80,7 @@ async fn built(cache: &Cache, minor: Minor) -> Result<Binaries, Error> {
         let _lock = cache.lock().await?;
         // Unless the process that held the lock has built it.
         if !is_built(cache, &module) {
+            build::check(cache, &module).await?;
             announce(cache, &module, "the control plane");
             build::fill(cache, &ETCD, &[Program::Etcd]).await?;
             build::fill(cache, &module, &Program::KUBERNETES).await?;
@@ -140,6 +141,7 @@ async fn with_assets(dir: PathBuf, minor: Minor) -> Result<Binaries, Error> {
     if !cache.has(&module, Program::ControllerManager) {
         let _lock = cache.lock().await?;
         if !cache.has(&module, Program::ControllerManager) {
+            build::check(&cache, &module).await?;
             announce(
                 &cache,
                 &module,

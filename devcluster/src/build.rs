@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command as AsyncCommand;
 
 use crate::assets::{Module, Program, needed_go};
-use crate::cache::Cache;
+use crate::cache::{Cache, VARIABLE};
 use crate::error::Error;
 use crate::progress::{HEARTBEAT, duration, say};
 use crate::sandbox::Sandbox;
@@ -30,12 +30,7 @@ pub(crate) async fn fill(cache: &Cache, module: &Module, wanted: &[Program]) -> 
     if missing.is_empty() {
         return Ok(());
     }
-    // In the cache, because the last step is a rename, which can't cross file systems.
-    let sandbox = Sandbox::new_in(cache.root())?;
-    for (file, text) in [("go.mod", module.go_mod), ("go.sum", module.go_sum)] {
-        let path = sandbox.dir().join(file);
-        fs::write(&path, text).map_err(Error::io("write", &path))?;
-    }
+    let sandbox = workshop(cache, module)?;
     check_go(&sandbox).await?;
     for program in missing {
         let built = sandbox.dir().join(program.file());
@@ -43,6 +38,21 @@ pub(crate) async fn fill(cache: &Cache, module: &Module, wanted: &[Program]) -> 
         cache.take(module, program, &built)?;
     }
     Ok(())
+}
+
+/// Whether a build of the module can begin; asked before anybody is told to wait for one.
+pub(crate) async fn check(cache: &Cache, module: &Module) -> Result<(), Error> {
+    check_go(&workshop(cache, module)?).await
+}
+
+/// A folder with the module's files. In the cache, because the last step is a rename, which can't cross file systems.
+fn workshop(cache: &Cache, module: &Module) -> Result<Sandbox, Error> {
+    let sandbox = Sandbox::new_in(cache.root(), VARIABLE)?;
+    for (file, text) in [("go.mod", module.go_mod), ("go.sum", module.go_sum)] {
+        let path = sandbox.dir().join(file);
+        fs::write(&path, text).map_err(Error::io("write", &path))?;
+    }
+    Ok(sandbox)
 }
 
 /// What the user has set for Go counts (proxy, caches, toolchain choice), but nothing that changes the result.

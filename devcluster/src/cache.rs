@@ -12,6 +12,9 @@ use crate::progress::{HEARTBEAT, say};
 /// How often a lock that another process holds is tried.
 const RETRY: Duration = Duration::from_millis(200);
 
+/// Chooses the folder.
+pub(crate) const VARIABLE: &str = "DEVCLUSTER_CACHE";
+
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     root: PathBuf,
@@ -51,7 +54,7 @@ impl Cache {
         built: &Path,
     ) -> Result<(), Error> {
         let dir = self.dir(module);
-        fs::create_dir_all(&dir).map_err(Error::io("make", &dir))?;
+        fs::create_dir_all(&dir).map_err(Error::folder(VARIABLE, "make", &dir))?;
         let place = dir.join(program.file());
         fs::rename(built, &place).map_err(Error::io("move a program to", &place))
     }
@@ -72,13 +75,13 @@ impl Cache {
 
     /// Waits until no other process builds. The lock ends with the returned file, and with this process.
     pub(crate) async fn lock(&self) -> Result<File, Error> {
-        fs::create_dir_all(&self.root).map_err(Error::io("make", &self.root))?;
+        fs::create_dir_all(&self.root).map_err(Error::folder(VARIABLE, "make", &self.root))?;
         let path = self.root.join("lock");
         let file = File::options()
             .create(true)
             .append(true)
             .open(&path)
-            .map_err(Error::io("open", &path))?;
+            .map_err(Error::folder(VARIABLE, "open", &path))?;
         let mut said: Option<Instant> = None;
         loop {
             match file.try_lock() {
@@ -102,7 +105,7 @@ fn root(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    let root = set("DEVCLUSTER_CACHE")
+    let root = set(VARIABLE)
         .or_else(|| Some(set("XDG_CACHE_HOME")?.join("devcluster")))
         .or_else(|| Some(set("HOME")?.join(".cache/devcluster")))
         .ok_or(Error::NoCacheFolder)?;

@@ -92,7 +92,7 @@ impl DevCluster {
         audit_log: Option<PathBuf>,
         api_server_flags: Vec<String>,
     ) -> Result<DevCluster, Error> {
-        let sandbox = Sandbox::new_in(&std::env::temp_dir())?;
+        let sandbox = Sandbox::new_in(&std::env::temp_dir(), "TMPDIR")?;
         let pki = Pki::generate(&sandbox.dir().join("pki"))?;
         let port = ports::free()?;
         let server_url = format!("https://127.0.0.1:{port}");

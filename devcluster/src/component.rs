@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_component_that_ends_is_reported_with_the_end_of_its_log() {
         let parent = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::new_in(parent.path()).unwrap();
+        let sandbox = Sandbox::new_in(parent.path(), "TMPDIR").unwrap();
         let script = "for i in $(seq 20); do echo line $i; done; exit 3";
         let mut component = Component::start(
             &sandbox,

@@ -19,6 +19,18 @@ pub enum Error {
         /// The reason.
         source: io::Error,
     },
+    /// A folder that a variable chooses can't be used.
+    #[error("{path}: {doing}: {source}; set {variable} to a folder that can be written", path = path.display())]
+    Folder {
+        /// The variable.
+        variable: &'static str,
+        /// What was tried.
+        doing: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// Not a version that can be run.
     #[error("Kubernetes {0} is not one that devcluster can run; it can run 1.37, 1.34")]
     UnknownMinor(String),
@@ -127,6 +139,21 @@ impl Error {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io {
+            doing,
+            path,
+            source,
+        }
+    }
+
+    /// For `map_err`: the same where another folder would help, and a variable chooses it.
+    pub(crate) fn folder(
+        variable: &'static str,
+        doing: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Folder {
+            variable,
             doing,
             path,
             source,

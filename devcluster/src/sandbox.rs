@@ -30,15 +30,17 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Makes a folder in `parent` (mode 0700) and starts its watchdog.
-    pub(crate) fn new_in(parent: &Path) -> Result<Sandbox, Error> {
+    /// Makes a folder in `parent` (mode 0700), which `variable` chooses, and starts its watchdog.
+    pub(crate) fn new_in(parent: &Path, variable: &'static str) -> Result<Sandbox, Error> {
         // The watchdog works from `/` and compares text, so the path must be absolute and without links.
-        let parent = parent.canonicalize().map_err(Error::io("find", parent))?;
+        let parent = parent
+            .canonicalize()
+            .map_err(Error::folder(variable, "find", parent))?;
         let folder = tempfile::Builder::new()
             .prefix("devcluster-")
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&parent)
-            .map_err(Error::io("make a folder in", &parent))?;
+            .map_err(Error::folder(variable, "make a folder in", &parent))?;
         let marker = folder.path().join(MARKER);
         File::create(&marker).map_err(Error::io("make", &marker))?;
         let watchdog = watch(folder.path())?;
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn closing_ends_components_and_guests_and_removes_the_folder() {
         let parent = tempfile::tempdir().unwrap();
-        let mut sandbox = Sandbox::new_in(parent.path()).unwrap();
+        let mut sandbox = Sandbox::new_in(parent.path(), "TMPDIR").unwrap();
         let mut component = sleeper(sandbox.component("sleep".as_ref()));
         let mut guest = sleeper(sandbox.guest("sleep".as_ref()));
         sandbox.close();
@@ -150,8 +152,8 @@ mod tests {
     #[test]
     fn one_sandbox_leaves_the_processes_of_another_alone() {
         let parent = tempfile::tempdir().unwrap();
-        let one = Sandbox::new_in(parent.path()).unwrap();
-        let mut other = Sandbox::new_in(parent.path()).unwrap();
+        let one = Sandbox::new_in(parent.path(), "TMPDIR").unwrap();
+        let mut other = Sandbox::new_in(parent.path(), "TMPDIR").unwrap();
         let mut component = sleeper(other.component("sleep".as_ref()));
         drop(one);
         assert!(component.try_wait().unwrap().is_none());
@@ -163,7 +165,7 @@ mod tests {
     #[test]
     fn a_file_outside_goes_with_the_sandbox_and_an_older_one_is_never_touched() {
         let parent = tempfile::tempdir().unwrap();
-        let sandbox = Sandbox::new_in(parent.path()).unwrap();
+        let sandbox = Sandbox::new_in(parent.path(), "TMPDIR").unwrap();
         let (ours, theirs) = (
             parent.path().join("our config"),
             parent.path().join("theirs"),

@@ -9,8 +9,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use common::{devcluster, nothing_is_left_of, processes_of, start, text_of};
-use rustix::process::{Pid, Signal, kill_process};
+use common::{devcluster, eventually, nothing_is_left_of, processes_of, start, text_of};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 /// Starts a process and reads the cluster's folder from the line of its output that is one.
 fn owner(command: &mut Command) -> (Child, PathBuf) {
@@ -46,6 +46,31 @@ async fn sigkill_of_run_takes_everything_along_the_command_included() {
     child.kill().unwrap();
     child.wait().unwrap();
     nothing_is_left_of(&folder).await;
+}
+
+/// A shell is the parent, as it is for `make`'s recipes and in CI; nobody tells devcluster that it was killed.
+#[tokio::test]
+async fn with_parent_a_killed_parent_takes_everything_along() {
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("pid");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", r#""$0" run --with-parent -- sh -c "$1" "$2"; true"#])
+        .arg(env!("CARGO_BIN_EXE_devcluster"))
+        .arg(format!(r#"echo $PPID >"$0"; {PATIENT}"#))
+        .arg(&file);
+    let (mut parent, folder) = owner(shell.stdin(Stdio::null()));
+    let pid: i32 = std::fs::read_to_string(&file)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let pid = Pid::from_raw(pid).unwrap();
+    test_kill_process(pid).unwrap();
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    nothing_is_left_of(&folder).await;
+    eventually("the end of devcluster", || test_kill_process(pid).err()).await;
 }
 
 #[tokio::test]

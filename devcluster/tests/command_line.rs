@@ -151,11 +151,39 @@ fn without_go_the_way_around_is_said_and_nothing_is_left() {
     let message = String::from_utf8_lossy(&output.stderr);
     assert_contains(&message, "install Go 1.");
     assert_contains(&message, "KUBEBUILDER_ASSETS");
+    assert!(!message.contains("9 minutes"), "{message}");
     let left: Vec<_> = std::fs::read_dir(&cache)
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left, ["lock"]);
+}
+
+#[test]
+fn a_folder_that_can_not_be_written_is_told_with_the_variable_that_chooses_another() {
+    let folder = tempfile::tempdir().unwrap();
+    // Not even root can make a folder in a file.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let no_cache = devcluster(&["build"])
+        .env("DEVCLUSTER_CACHE", file.join("cache"))
+        .output()
+        .unwrap();
+    assert_eq!(no_cache.status.code(), Some(1));
+    assert_contains(
+        &String::from_utf8_lossy(&no_cache.stderr),
+        "set DEVCLUSTER_CACHE to a folder that can be written",
+    );
+    let no_temp = devcluster(&["run", "--", "true"])
+        .env("KUBEBUILDER_ASSETS", programs())
+        .env("TMPDIR", file.join("temp"))
+        .output()
+        .unwrap();
+    assert_eq!(no_temp.status.code(), Some(125));
+    assert_contains(
+        &String::from_utf8_lossy(&no_temp.stderr),
+        "set TMPDIR to a folder that can be written",
+    );
 }
 
 #[test]

@@ -39,6 +39,12 @@ enum Action {
     Run {
         #[command(flatten)]
         cluster: Cluster,
+        /// End everything, as SIGTERM does, when the process that started devcluster ends, however that happens.
+        ///
+        /// A shell, `make` or CI job that is killed says nothing to what it has started; without this, devcluster waits
+        /// for the command. Not for a run that is meant to outlive its starter (`nohup devcluster run … &`).
+        #[arg(long)]
+        with_parent: bool,
         /// The command and its arguments.
         #[arg(required = true, last = true, value_name = "CMD")]
         command: Vec<OsString>,
@@ -102,7 +108,17 @@ impl Args {
 
 pub(crate) async fn execute(args: Args) -> Result<u8, Error> {
     match args.action {
-        Action::Run { cluster, command } => run::run(cluster.options(), &command).await,
+        Action::Run {
+            cluster,
+            with_parent,
+            command,
+        } => {
+            let mut signals = signals::Signals::listen()?;
+            if with_parent {
+                signals.end_with_parent();
+            }
+            run::run(cluster.options(), &command, signals).await
+        }
         Action::Up {
             cluster,
             kubeconfig,
@@ -147,9 +163,15 @@ mod tests {
             "kubectl",
             "--help",
         ]);
-        let Action::Run { cluster, command } = args.action else {
+        let Action::Run {
+            cluster,
+            with_parent,
+            command,
+        } = args.action
+        else {
             panic!("it is run")
         };
+        assert!(!with_parent);
         assert_eq!(cluster.version.kubernetes, Minor::V1_34);
         assert_eq!(command, ["kubectl", "--help"]);
     }

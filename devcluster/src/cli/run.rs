@@ -22,8 +22,11 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often the components are looked at.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-pub(crate) async fn run(options: Options, command: &[OsString]) -> Result<u8, Error> {
-    let mut signals = Signals::listen()?;
+pub(crate) async fn run(
+    options: Options,
+    command: &[OsString],
+    mut signals: Signals,
+) -> Result<u8, Error> {
     let began = Instant::now();
     let mut cluster = tokio::select! {
         cluster = DevCluster::start(options) => cluster?,

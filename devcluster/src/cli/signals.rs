@@ -1,14 +1,19 @@
 //! The signals that end `devcluster`, as values, so that it can clean up first.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use devcluster::Error;
-use rustix::process::Signal;
+use rustix::process::{Signal, getppid};
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// How often it is looked whether the parent is still there.
+const PARENT_EVERY: Duration = Duration::from_millis(500);
 
 /// A signal that was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +23,10 @@ pub(crate) struct Received {
     pub(crate) by_terminal: bool,
 }
 
-pub(crate) struct Signals(UnboundedReceiver<Received>);
+pub(crate) struct Signals {
+    receiver: UnboundedReceiver<Received>,
+    sender: UnboundedSender<Received>,
+}
 
 impl Signals {
     /// From now on they don't end this process by themselves.
@@ -33,6 +41,7 @@ impl Signals {
                 }
             })?;
         let (sender, receiver) = unbounded_channel();
+        let incoming_sender = sender.clone();
         thread::spawn(move || {
             for origin in &mut incoming {
                 let signal = endings
@@ -40,18 +49,38 @@ impl Signals {
                     .find(|signal| signal.as_raw() == origin.signal);
                 if let Some(signal) = signal {
                     // Nobody listens any more when the end has begun.
-                    let _ = sender.send(Received {
+                    let _ = incoming_sender.send(Received {
                         signal,
                         by_terminal: is_by_terminal(&origin),
                     });
                 }
             }
         });
-        Ok(Signals(receiver))
+        Ok(Signals { receiver, sender })
+    }
+
+    /// From now on the end of the process that started this one counts as SIGTERM. The kernel gives an orphan another
+    /// parent, so there is nothing to be told by, but much to be seen.
+    pub(crate) fn end_with_parent(&mut self) {
+        let (sender, parent) = (self.sender.clone(), getppid());
+        thread::spawn(move || {
+            while getppid() == parent {
+                thread::sleep(PARENT_EVERY);
+            }
+            let _ = sender.send(Received {
+                signal: Signal::TERM,
+                by_terminal: false,
+            });
+            // Whoever read this may have ended too: `eprintln!` would panic.
+            let _ = writeln!(
+                std::io::stderr(),
+                "devcluster: the process that started it has ended, so it ends too"
+            );
+        });
     }
 
     pub(crate) async fn next(&mut self) -> Received {
-        match self.0.recv().await {
+        match self.receiver.recv().await {
             Some(received) => received,
             // The thread lives as long as the process.
             None => std::future::pending().await,
