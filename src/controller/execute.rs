@@ -202,7 +202,8 @@ impl Executor<'_> {
         };
         let Some(token) = hands.token.take() else { return Ok(()) };
         let fingerprint = hands.fingerprint.clone();
-        let lost = hands.why == Some(MintWhy::Lost);
+        // What was cleared away before a mint was junk: an expired token goes after it.
+        let lost = hands.why == Some(MintWhy::Lost) || hands.session.retired;
         let written = self.write(&token, &facts, fingerprint, true, hands).await;
         hands.token = Some(token);
         if written? {

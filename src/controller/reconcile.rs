@@ -115,7 +115,8 @@ fn remember_loss(ctx: &Context, snapshot: &Snapshot, hands: &Hands) {
     let promised = status.token.as_ref().is_some_and(|token| token.expires_at.0 > now)
         && status.target.as_ref().is_some_and(|target| target.name == g.tenant.target_name());
     let session = &hands.session;
-    let untouched = session.minted.is_none() && !session.retired && session.failed_write.is_none();
+    // Junk that was cleared away is a loss, too; an expired token was promised to nobody.
+    let untouched = session.minted.is_none() && session.failed_write.is_none();
     let holds_one = session.body.as_ref().is_some_and(|body| body.token.is_some());
     let stranger = matches!(g.target, TargetView::Stranger { .. });
     if promised && untouched && !holds_one && !stranger && g.live(now).is_none() {
