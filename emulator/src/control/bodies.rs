@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, Unexpected};
 use serde_json::Value;
 
 use super::BadRequest;
@@ -28,7 +29,9 @@ pub(crate) struct ApplicationBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SecretBody {
     value: String,
+    #[serde(default, deserialize_with = "time")]
     not_before: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time")]
     expires: Option<Timestamp>,
     #[serde(default)]
     visible_after_seconds: u32,
@@ -39,6 +42,20 @@ struct SecretBody {
 pub(crate) struct TokensBody {
     lifetime_seconds: Option<u32>,
     refresh_in_seconds: Option<u32>,
+}
+
+/// A time or null. jiff's own errors quote what they couldn't read.
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| {
+        text.parse().map_err(|_| {
+            D::Error::invalid_value(
+                Unexpected::Other("another text"),
+                &"a time like 2027-01-01T00:00:00Z",
+            )
+        })
+    })
+    .transpose()
 }
 
 /// So many seconds from now; `None` for none, so that "at once" needs no clock.

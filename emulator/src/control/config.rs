@@ -79,16 +79,16 @@ fn read(text: &str, now: Timestamp) -> Result<Parts, BadRequest> {
         lifetime: body.tokens.map(TokensBody::read).transpose()?,
     };
     for (id, body) in body.applications {
+        let id = guid("client id", &id).map_err(|error| error.within("applications"))?;
         let place = format!("applications: {id}");
         let application = body.read(now).map_err(|error| error.within(&place))?;
-        parts
-            .applications
-            .push((guid("client id", &id)?, application));
+        parts.applications.push((id, application));
     }
     for (id, body) in body.tenants {
+        let id = guid("tenant id", &id).map_err(|error| error.within("tenants"))?;
         let place = format!("tenants: {id}");
         let tenant = body.read(now).map_err(|error| error.within(&place))?;
-        parts.tenants.push((guid("tenant id", &id)?, tenant));
+        parts.tenants.push((id, tenant));
     }
     Ok(parts)
 }

@@ -9,8 +9,7 @@ use serde::de::{Deserializer, Error, Visitor};
 use serde_json::{Map, Value};
 
 use super::{BadRequest, guid};
-use crate::login::aadsts;
-use crate::world::{BadBody, FaultEntry, FaultKind, Kind, Match, RetryAfter};
+use crate::world::{Aadsts, BadBody, FaultEntry, FaultKind, Kind, Match, RetryAfter};
 
 /// No client waits longer, and a connection should not be held for ever.
 const LONGEST_LATENCY_MS: u64 = 600_000;
@@ -38,6 +37,7 @@ struct MatchBody {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct KindBody {
     aadsts: Option<u32>,
+    error: Option<String>,
     status: Option<u16>,
     retry_after: Option<RetryAfter>,
     text: Option<String>,
@@ -109,14 +109,20 @@ impl FaultBody {
 
 impl KindBody {
     fn read(self) -> Result<FaultKind, BadRequest> {
-        if self.status.is_none() && (self.retry_after.is_some() || self.text.is_some()) {
-            return Err(BadRequest("retryAfter and text need a status".to_owned()));
+        // Beside a code of Entra's, the status is that answer's.
+        let bare = self.aadsts.map_or(self.status, |_| None);
+        if bare.is_none() && (self.retry_after.is_some() || self.text.is_some()) {
+            return Err(BadRequest(
+                "retryAfter and text need a status, without aadsts".to_owned(),
+            ));
         }
         let mut kinds = Vec::new();
         if let Some(number) = self.aadsts {
-            kinds.push(aadsts_kind(number)?);
+            kinds.push(aadsts_kind(number, self.error, self.status)?);
+        } else if self.error.is_some() {
+            return Err(BadRequest("error needs aadsts".to_owned()));
         }
-        if let Some(status) = self.status {
+        if let Some(status) = bare {
             kinds.push(status_kind(status, self.retry_after, self.text)?);
         }
         if let Some(milliseconds) = self.latency_ms {
@@ -151,15 +157,27 @@ impl KindBody {
     }
 }
 
-fn aadsts_kind(number: u32) -> Result<FaultKind, BadRequest> {
-    if aadsts::find(number).is_some() {
-        return Ok(FaultKind::Aadsts(number));
+fn aadsts_kind(
+    number: u32,
+    error: Option<String>,
+    status: Option<u16>,
+) -> Result<FaultKind, BadRequest> {
+    if error.as_ref().is_some_and(String::is_empty) {
+        return Err(BadRequest("error: must not be empty".to_owned()));
     }
-    let known: Vec<String> = aadsts::numbers().map(|number| number.to_string()).collect();
-    Err(BadRequest(format!(
-        "aadsts: {number} is not known; known are {}",
-        known.join(", ")
-    )))
+    Ok(FaultKind::Aadsts(Aadsts {
+        number,
+        error,
+        status: status.map(read_status).transpose()?,
+    }))
+}
+
+fn read_status(status: u16) -> Result<StatusCode, BadRequest> {
+    // Below 200 the message would not be an answer.
+    StatusCode::from_u16(status)
+        .ok()
+        .filter(|status| status.as_u16() >= 200)
+        .ok_or_else(|| BadRequest("status: must be 200 to 999".to_owned()))
 }
 
 fn status_kind(
@@ -167,11 +185,7 @@ fn status_kind(
     retry_after: Option<RetryAfter>,
     text: Option<String>,
 ) -> Result<FaultKind, BadRequest> {
-    // Below 200 the message would not be an answer.
-    let status = StatusCode::from_u16(status)
-        .ok()
-        .filter(|status| status.as_u16() >= 200);
-    let status = status.ok_or_else(|| BadRequest("status: must be 200 to 999".to_owned()))?;
+    let status = read_status(status)?;
     if let Some(RetryAfter(value)) = &retry_after
         && http::HeaderValue::from_str(value).is_err()
     {

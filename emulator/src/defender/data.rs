@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::denial::Denial;
 use crate::guid;
-use crate::http::Request;
+use crate::http::{Request, pairs};
 
 const MACHINES: usize = 5;
 const ALERTS: usize = 8;
@@ -213,7 +213,20 @@ pub(crate) fn exposure_score(host: &str, tenant: Uuid, now: Timestamp) -> Value 
     })
 }
 
-/// A list as OData writes it. `$top` and `$skip` are kept; other options are not, and the README says so.
+/// Options of OData that the emulator lacks are refused: an answer that ignored a filter would look like a filtered one.
+pub(crate) fn check_options(request: &Request) -> Result<(), Denial> {
+    let unknown = pairs(request.query.as_bytes())
+        .into_iter()
+        .map(|(name, _)| name)
+        .find(|name| name.starts_with('$') && !matches!(name.as_str(), "$top" | "$skip"));
+    unknown.map_or(Ok(()), |name| {
+        Err(Denial::bad_request(format!(
+            "entra-emulator does not support the query option '{name}', only $top and $skip."
+        )))
+    })
+}
+
+/// A list as OData writes it, with `$top` and `$skip`.
 pub(crate) fn page(request: &Request, set: &str, all: &[Value]) -> Result<Value, Denial> {
     let option = |name: &str| match request.query_parameter(name) {
         None => Ok(None),

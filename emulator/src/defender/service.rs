@@ -12,7 +12,7 @@ use crate::front::{Answer, Service, Visit};
 use crate::hosts::ApiCloud;
 use crate::http::{Reply, Request};
 use crate::login::reply::date;
-use crate::world::{Kind, World};
+use crate::world::{Aadsts, Kind, World};
 use crate::{guid, signing};
 
 /// One request of a Defender host.
@@ -54,6 +54,7 @@ impl<'a> Defender<'a> {
             return Err(Denial::of_status(StatusCode::METHOD_NOT_ALLOWED));
         }
         access::authorize(&caller, plan, route)?;
+        data::check_options(self.request)?;
         let host = &self.request.host;
         match route {
             Route::Alerts => {
@@ -91,7 +92,7 @@ impl Service for Defender<'_> {
         Answer::by_status(date(reply, clock))
     }
 
-    fn refuse(&self, _aadsts: u32) -> Answer {
+    fn refuse(&self, _fault: &Aadsts) -> Answer {
         Answer::by_status(self.status(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
@@ -133,7 +134,7 @@ impl Service for Graph<'_> {
         Answer::by_status(Reply::json(StatusCode::NOT_IMPLEMENTED, &body))
     }
 
-    fn refuse(&self, _aadsts: u32) -> Answer {
+    fn refuse(&self, _fault: &Aadsts) -> Answer {
         Answer::by_status(self.status(StatusCode::INTERNAL_SERVER_ERROR))
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn answer(
                 .unwrap_or(now);
             service.answer(clock, None)
         }
-        Some(FaultKind::Aadsts(number)) => service.refuse(*number),
+        Some(FaultKind::Aadsts(aadsts)) => service.refuse(aadsts),
         Some(FaultKind::Reset) => {
             let mut reply = Reply::empty(StatusCode::OK);
             reply.delivery = Delivery::Reset;

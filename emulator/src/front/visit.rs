@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::guid;
 use crate::http::Reply;
-use crate::world::Kind;
+use crate::world::{Aadsts, Kind};
 
 /// Who asks for what. Only words that have the form of what they should be are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub(crate) trait Service {
     fn answer(&self, clock: Timestamp, claims: Option<&Map<String, Value>>) -> Answer;
 
     /// The answer of a service that ran into this error code.
-    fn refuse(&self, aadsts: u32) -> Answer;
+    fn refuse(&self, fault: &Aadsts) -> Answer;
 
     /// The body of a bare HTTP status, where the service has one of its own.
     fn status(&self, status: StatusCode) -> Reply;

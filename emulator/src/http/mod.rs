@@ -7,4 +7,4 @@ pub(crate) mod proxy;
 pub(crate) mod server;
 pub(crate) mod socket;
 
-pub(crate) use message::{Delivery, Reply, Request};
+pub(crate) use message::{Delivery, Reply, Request, pairs};

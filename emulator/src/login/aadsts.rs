@@ -3,7 +3,7 @@
 //! Status and error are those seen in real answers; where no source shows them, those of the code's neighbours.
 
 /// One error code.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Code {
     pub(crate) number: u32,
     pub(crate) status: u16,
@@ -35,22 +35,16 @@ const fn sub(mut code: Code, suberror: &'static str) -> Code {
     code
 }
 
-/// For a number that the table does not have: no request can meet it, a fault must name a known one.
-pub(crate) static UNKNOWN: Code = code(
-    90_033,
-    503,
-    BUSY,
-    "A transient error has occurred. Please try again.",
-);
-
-/// Finds a code.
-pub(crate) fn find(number: u32) -> Option<&'static Code> {
-    TABLE.iter().find(|code| code.number == number)
-}
-
-/// Every number, in the table's order.
-pub(crate) fn numbers() -> impl Iterator<Item = u32> {
-    TABLE.iter().map(|code| code.number)
+/// Finds a code. Entra has more of them than anybody has written down, and a client must live with each: one that the
+/// table doesn't have looks as most refusals of a client do.
+pub(crate) fn find(number: u32) -> Code {
+    let known = TABLE.iter().find(|code| code.number == number);
+    known.copied().unwrap_or(code(
+        number,
+        401,
+        CLIENT,
+        "The request was refused for a reason that has no text here.",
+    ))
 }
 
 #[rustfmt::skip] // A table: one line a code.
@@ -140,6 +134,15 @@ static TABLE: &[Code] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_that_nobody_has_written_down_is_a_refusal_of_the_client() {
+        let code = find(7_999_999);
+        assert_eq!(
+            (code.number, code.status, code.error),
+            (7_999_999, 401, "invalid_client")
+        );
+    }
 
     #[test]
     fn numbers_are_unique_and_texts_are_sentences() {

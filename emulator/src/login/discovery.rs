@@ -194,6 +194,42 @@ pub(crate) fn keys(subject: &Subject, version: Version, jwk: &Jwk) -> Value {
     json!({"keys": [key]})
 }
 
+/// One cloud's login hosts in instance discovery: the preferred name on the network and in caches, and every name.
+struct Instance {
+    network: &'static str,
+    cache: &'static str,
+    aliases: &'static [&'static str],
+}
+
+/// Also those that the emulator doesn't play: a client may ask for its authority anywhere.
+const INSTANCES: [Instance; 4] = [
+    Instance {
+        network: "login.microsoftonline.com",
+        cache: "login.windows.net",
+        aliases: &[
+            "login.microsoftonline.com",
+            "login.windows.net",
+            "login.microsoft.com",
+            "sts.windows.net",
+        ],
+    },
+    Instance {
+        network: "login.partner.microsoftonline.cn",
+        cache: "login.partner.microsoftonline.cn",
+        aliases: &["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"],
+    },
+    Instance {
+        network: "login.microsoftonline.us",
+        cache: "login.microsoftonline.us",
+        aliases: &["login.microsoftonline.us", "login.usgovcloudapi.net"],
+    },
+    Instance {
+        network: "login-us.microsoftonline.com",
+        cache: "login-us.microsoftonline.com",
+        aliases: &["login-us.microsoftonline.com"],
+    },
+];
+
 /// Instance discovery: where an authority's configuration is and which hosts are the same cloud.
 pub(crate) fn instance(request: &Request) -> Result<Value, Refusal> {
     let missing = |name| move || Refusal::new(900_144).with("parameter", name);
@@ -210,29 +246,29 @@ pub(crate) fn instance(request: &Request) -> Result<Value, Refusal> {
         "api-version": version,
     });
     if version != "1.0" {
-        document["metadata"] = json!([
-            {"preferred_network": "login.microsoftonline.com", "preferred_cache": "login.windows.net",
-             "aliases": ["login.microsoftonline.com", "login.windows.net", "login.microsoft.com", "sts.windows.net"]},
-            {"preferred_network": "login.partner.microsoftonline.cn",
-             "preferred_cache": "login.partner.microsoftonline.cn",
-             "aliases": ["login.partner.microsoftonline.cn", "login.chinacloudapi.cn"]},
-            {"preferred_network": "login.microsoftonline.us", "preferred_cache": "login.microsoftonline.us",
-             "aliases": ["login.microsoftonline.us", "login.usgovcloudapi.net"]},
-            {"preferred_network": "login-us.microsoftonline.com", "preferred_cache": "login-us.microsoftonline.com",
-             "aliases": ["login-us.microsoftonline.com"]},
-        ]);
+        let metadata = INSTANCES.iter().map(|instance| {
+            json!({
+                "preferred_network": instance.network,
+                "preferred_cache": instance.cache,
+                "aliases": instance.aliases,
+            })
+        });
+        document["metadata"] = metadata.collect();
     }
     Ok(document)
 }
 
-/// Host, tenant and generation of an authorization endpoint on one of the login hosts.
+/// Host, tenant and generation of an authorization endpoint on a login host, of whatever cloud.
 fn authority(endpoint: &str) -> Option<(String, String, bool)> {
     let rest = endpoint.strip_prefix("https://")?;
     let (host, path) = rest.split_once('/')?;
     let host = host.to_ascii_lowercase();
-    let Some(Site::Login(_)) = hosts::find(&host) else {
+    let is_alias = INSTANCES
+        .iter()
+        .any(|instance| instance.aliases.contains(&host.as_str()));
+    if !is_alias && !matches!(hosts::find(&host), Some(Site::Login(_))) {
         return None;
-    };
+    }
     let (tenant, rest) = path.split_once('/').unwrap_or((path, ""));
     let is_word = matches!(tenant, "common" | "organizations" | "consumers");
     if !(is_word || guid::parse(tenant).is_some() || token::is_domain(tenant)) {

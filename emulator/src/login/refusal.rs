@@ -2,21 +2,49 @@
 
 use std::fmt::Write as _;
 
+use http::StatusCode;
+
 use super::aadsts::{self, Code};
+use crate::world::Aadsts;
 
 /// Why Entra refuses. The details fill the `{names}` of the code's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    pub(crate) code: &'static Code,
+    pub(crate) code: Code,
+    /// Instead of the code's own.
+    error: Option<String>,
+    status: Option<StatusCode>,
     details: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
     pub(crate) fn new(number: u32) -> Self {
         Self {
-            code: aadsts::find(number).unwrap_or(&aadsts::UNKNOWN),
+            code: aadsts::find(number),
+            error: None,
+            status: None,
             details: Vec::new(),
         }
+    }
+
+    /// The refusal that a fault asks for.
+    pub(crate) fn asked_for(fault: &Aadsts) -> Self {
+        Self {
+            error: fault.error.clone(),
+            status: fault.status,
+            ..Self::new(fault.number)
+        }
+    }
+
+    /// OAuth's word for it.
+    pub(crate) fn error(&self) -> &str {
+        self.error.as_deref().unwrap_or(self.code.error)
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| {
+            StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::BAD_REQUEST)
+        })
     }
 
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

@@ -118,14 +118,14 @@ struct ErrorBody<'a> {
 /// Entra's error document. A request loop alone is answered in plain text, as Entra's front door does.
 pub(crate) fn error(context: &Context, refusal: &Refusal) -> Reply {
     let code = refusal.code;
-    let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let status = refusal.status();
     if code.number == 50_196 {
         let reply = Reply::text(status, "Too Many Requests").header(RETRY_AFTER, LOOP_RETRY_AFTER);
         return context.finish(uncached(reply));
     }
     let timestamp = context.now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
     let body = ErrorBody {
-        error: code.error,
+        error: refusal.error(),
         error_description: format!(
             "AADSTS{}: {} Trace ID: {} Correlation ID: {} Timestamp: {timestamp}",
             code.number,

@@ -16,7 +16,7 @@ use crate::front::{Answer, Outcome, Service, Visit};
 use crate::guid;
 use crate::hosts::LoginCloud;
 use crate::http::{Reply, Request};
-use crate::world::{Kind, World};
+use crate::world::{Aadsts, Kind, World};
 
 /// One request of a login host.
 pub(crate) struct Login<'a> {
@@ -155,8 +155,8 @@ impl Service for Login<'_> {
         }
     }
 
-    fn refuse(&self, aadsts: u32) -> Answer {
-        let mut refusal = Refusal::new(aadsts);
+    fn refuse(&self, fault: &Aadsts) -> Answer {
+        let mut refusal = Refusal::asked_for(fault);
         if let Some(tenant) = self.path.tenant() {
             refusal = refusal.with("tenant", tenant);
         }

@@ -33,10 +33,18 @@ pub(crate) enum BadBody {
     Slow,
 }
 
+/// An error of Entra's, by its number. What is absent is the number's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Aadsts {
+    pub(crate) number: u32,
+    pub(crate) error: Option<String>,
+    pub(crate) status: Option<http::StatusCode>,
+}
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum FaultKind {
-    Aadsts(u32),
+    Aadsts(Aadsts),
     Status {
         status: http::StatusCode,
         retry_after: Option<RetryAfter>,
@@ -176,6 +184,14 @@ mod tests {
         }
     }
 
+    fn aadsts(number: u32) -> FaultKind {
+        FaultKind::Aadsts(Aadsts {
+            number,
+            error: None,
+            status: None,
+        })
+    }
+
     fn faults(entries: impl IntoIterator<Item = FaultEntry>) -> Faults {
         let mut faults = Faults::default();
         for entry in entries {
@@ -197,14 +213,11 @@ mod tests {
 
     #[test]
     fn the_first_one_added_wins_and_the_next_one_follows_when_it_is_used_up() {
-        let mut faults = faults([
-            entry(FaultKind::Aadsts(1), Some(2)),
-            entry(FaultKind::Aadsts(2), None),
-        ]);
-        assert_eq!(taken(&mut faults), only(FaultKind::Aadsts(1)));
-        assert_eq!(taken(&mut faults), only(FaultKind::Aadsts(1)));
-        assert_eq!(taken(&mut faults), only(FaultKind::Aadsts(2)));
-        assert_eq!(taken(&mut faults), only(FaultKind::Aadsts(2)));
+        let mut faults = faults([entry(aadsts(1), Some(2)), entry(aadsts(2), None)]);
+        assert_eq!(taken(&mut faults), only(aadsts(1)));
+        assert_eq!(taken(&mut faults), only(aadsts(1)));
+        assert_eq!(taken(&mut faults), only(aadsts(2)));
+        assert_eq!(taken(&mut faults), only(aadsts(2)));
     }
 
     #[test]
@@ -265,14 +278,11 @@ mod tests {
     #[test]
     fn an_api_call_meets_no_token_fault() {
         let mut faults = faults([
-            entry(FaultKind::Aadsts(1), None),
+            entry(aadsts(1), None),
             entry(FaultKind::Claims(Map::new()), None),
         ]);
         assert_eq!(faults.take(Kind::Api, None, None), Effects::default());
-        assert_eq!(
-            faults.take(Kind::Discovery, None, None),
-            only(FaultKind::Aadsts(1))
-        );
+        assert_eq!(faults.take(Kind::Discovery, None, None), only(aadsts(1)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 pub(crate) use directory::{
     Application, Cloud, Consent, Directory, Plan, Secret, Tenant, TenantState, TokenLifetime,
 };
-pub(crate) use faults::{BadBody, FaultEntry, FaultKind, Faults, Match, RetryAfter};
+pub(crate) use faults::{Aadsts, BadBody, FaultEntry, FaultKind, Faults, Match, RetryAfter};
 pub(crate) use journal::{Entry, Journal, Kind};
 pub(crate) use quota::{Bucket, Quota};
 

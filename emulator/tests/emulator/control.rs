@@ -153,13 +153,13 @@ async fn bad_values_are_refused_with_a_reason() {
             Method::PUT,
             "/v1/applications/x",
             json!({}),
-            "client id \"x\" is not a GUID",
+            "client id (of 1 characters) is not a GUID",
         ),
         (
             Method::PUT,
             "/v1/tenants/x",
             json!({}),
-            "tenant id \"x\" is not a GUID",
+            "tenant id (of 1 characters) is not a GUID",
         ),
         (
             Method::PUT,
@@ -177,15 +177,15 @@ async fn bad_values_are_refused_with_a_reason() {
             Method::PUT,
             &application,
             json!({"secrets": [{"value": "a", "expires": "soon"}]}),
-            "failed to parse",
+            "a time like",
         ),
-        (Method::PUT, &tenant, json!({"cloud": "China"}), "China"),
-        (Method::PUT, &tenant, json!({"state": "Active"}), "Active"),
+        (Method::PUT, &tenant, json!({"cloud": "China"}), "`GCCHigh`"),
+        (Method::PUT, &tenant, json!({"state": "Active"}), "`active`"),
         (
             Method::PUT,
             &tenant,
             json!({"consents": {"x": []}}),
-            "client id \"x\" is not a GUID",
+            "client id (of 1 characters) is not a GUID",
         ),
         (
             Method::PUT,
@@ -223,7 +223,20 @@ async fn bad_faults_are_refused_with_a_reason() {
             json!({"fault": {"reset": true, "status": 500}}),
             "exactly one of",
         ),
-        (json!({"fault": {"aadsts": 1}}), "1 is not known"),
+        (json!({"fault": {"aadsts": "x"}}), "expected u32"),
+        (
+            json!({"fault": {"aadsts": 1, "error": ""}}),
+            "error: must not be empty",
+        ),
+        (json!({"fault": {"aadsts": 1, "status": 7}}), "status: must"),
+        (
+            json!({"fault": {"aadsts": 1, "text": "a"}}),
+            "need a status",
+        ),
+        (
+            json!({"fault": {"status": 400, "error": "a"}}),
+            "error needs aadsts",
+        ),
         (json!({"fault": {"status": 100}}), "status: must be"),
         (json!({"fault": {"text": "a"}}), "need a status"),
         (
@@ -232,7 +245,7 @@ async fn bad_faults_are_refused_with_a_reason() {
         ),
         (json!({"fault": {"latencyMs": 0}}), "latencyMs"),
         (json!({"fault": {"reset": false}}), "reset: must be true"),
-        (json!({"fault": {"body": "odd"}}), "odd"),
+        (json!({"fault": {"body": "odd"}}), "`truncated`"),
         (json!({"times": 0, "fault": {"reset": true}}), "times"),
         (
             json!({"match": {"tenant": "x"}, "fault": {"reset": true}}),

@@ -230,6 +230,34 @@ async fn instance_discovery_names_the_aliases() {
 }
 
 #[tokio::test]
+async fn instance_discovery_answers_for_every_alias_that_it_names() {
+    let bed = Bed::empty().await;
+    let (_, body) = instance(
+        &bed,
+        "1.1",
+        &format!("{LOGIN}/common/oauth2/v2.0/authorize"),
+    )
+    .await;
+    let mut seen = 0;
+    for entry in body["metadata"].as_array().unwrap() {
+        for alias in entry["aliases"].as_array().unwrap() {
+            let base = format!("https://{}/common", alias.as_str().unwrap());
+            let (status, answer) =
+                instance(&bed, "1.1", &format!("{base}/oauth2/v2.0/authorize")).await;
+            assert_eq!(
+                (status, &answer["tenant_discovery_endpoint"]),
+                (
+                    200,
+                    &json!(format!("{base}/v2.0/.well-known/openid-configuration"))
+                )
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 9, "{body}");
+}
+
+#[tokio::test]
 async fn instance_discovery_1_0_names_only_the_configuration() {
     let bed = Bed::empty().await;
     let expected = json!({

@@ -147,6 +147,45 @@ async fn every_code_can_be_asked_for() {
 }
 
 #[tokio::test]
+async fn a_code_that_nobody_has_written_down_is_played_as_well() {
+    let bed = Bed::new().await;
+    for (fault, expected) in [
+        (json!({"aadsts": 7_999_999}), (401, "invalid_client")),
+        (
+            json!({"aadsts": 7_999_999, "error": "brand_new"}),
+            (401, "brand_new"),
+        ),
+        (
+            json!({"aadsts": 7_999_999, "error": "invalid_grant", "status": 400}),
+            (400, "invalid_grant"),
+        ),
+        // A known one can be bent too.
+        (
+            json!({"aadsts": 7_000_215, "status": 400}),
+            (400, "invalid_client"),
+        ),
+    ] {
+        let code = fault["aadsts"].clone();
+        bed.fault_once(fault).await;
+        let (status, body) = bed.ask().await;
+        assert_eq!((status, body["error"].as_str().unwrap()), expected);
+        assert_eq!(body["error_codes"], json!([code]));
+        let description = body["error_description"].as_str().unwrap();
+        assert!(
+            description.starts_with(&format!("AADSTS{code}: ")),
+            "{description}"
+        );
+        for name in ["timestamp", "trace_id", "correlation_id", "error_uri"] {
+            assert!(body[name].is_string(), "{name} in {body}");
+        }
+    }
+    assert_eq!(
+        bed.get_control("/v1/counters").await["token"],
+        json!({"AADSTS7999999": 3, "AADSTS7000215": 1})
+    );
+}
+
+#[tokio::test]
 async fn a_request_loop_is_answered_in_plain_text() {
     let bed = Bed::new().await;
     bed.fault_once(json!({"aadsts": 50_196})).await;

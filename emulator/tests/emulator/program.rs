@@ -4,6 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{
@@ -120,6 +123,17 @@ async fn its_log_never_carries_a_credential() {
         .send()
         .await
         .unwrap();
+    for (path, body) in malformed() {
+        let method = if path == "faults" {
+            Method::POST
+        } else {
+            Method::PUT
+        };
+        let request = control.request(method, format!("{url}/{path}"));
+        let (status, answer) = answer(request.body(body.clone()).send().await.unwrap()).await;
+        assert_eq!(status, 400, "{body}");
+        assert!(!answer.to_string().contains("canary"), "{answer}");
+    }
     let mut tokens = Vec::new();
     for http1 in [true, false] {
         let client = client_of(
@@ -157,10 +171,75 @@ async fn its_log_never_carries_a_credential() {
     let log = std::fs::read_to_string(directory.path().join("log")).unwrap();
     assert!(log.contains("TRACE"), "{log}");
     assert!(!log.contains("canary"));
+    let basic = STANDARD.encode(format!("{CLIENT}:{SECRET}"));
+    assert!(!log.contains(&basic));
+    assert!(!log.contains(&STANDARD.encode(SECRET)));
     for token in tokens {
         for part in token.split('.') {
             assert!(!log.contains(&part[part.len() - 40..]), "{log}");
         }
+    }
+}
+
+/// Bodies with the secret in a place where none belongs, or with a mistake beside it.
+fn malformed() -> Vec<(String, String)> {
+    let application = format!("applications/{CLIENT}");
+    let tenant = format!("tenants/{TENANT}");
+    [
+        (application.as_str(), json!({"secrets": SECRET})),
+        (&application, json!({"secrets": {SECRET: 1}})),
+        (&application, json!({"secrets": [{SECRET: 1}]})),
+        (&application, json!({"secrets": [{"value": {"a": SECRET}}]})),
+        (
+            &application,
+            json!({"secrets": [{"value": "a", "expires": SECRET}]}),
+        ),
+        (&application, json!({"certificates": SECRET})),
+        (&application, json!({"requiredRoles": SECRET})),
+        (&application, json!(SECRET)),
+        (&tenant, json!({"cloud": SECRET})),
+        (&tenant, json!({"consents": {SECRET: []}})),
+        ("tenants", json!([{"tenantId": SECRET}])),
+        ("tenants", json!([{"tenantId": TENANT, "plan": SECRET}])),
+        ("tokens", json!({"lifetimeSeconds": SECRET})),
+        ("faults", json!({"fault": {"body": SECRET}})),
+    ]
+    .map(|(path, body)| (path.to_owned(), body.to_string()))
+    .into_iter()
+    .chain([(
+        application.clone(),
+        format!("{{\"secrets\":[\"{SECRET}\" 1]}}"),
+    )])
+    .collect()
+}
+
+#[test]
+fn what_is_wrong_with_the_configuration_is_told_without_a_credential() {
+    let directory = tempfile::tempdir().unwrap();
+    for (config, reason) in [
+        (
+            json!({"applications": {CLIENT: {"secrets": SECRET}}}),
+            "expected a sequence",
+        ),
+        (
+            json!({"applications": {SECRET: {"secrets": []}}}),
+            "applications: client id (of 19 characters) is not a GUID",
+        ),
+        (
+            json!({"applications": {CLIENT: {"secrets": [{"value": "", "expires": null}, SECRET]}}}),
+            "must not be empty",
+        ),
+    ] {
+        std::fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
+        let output = program(directory.path())
+            .args(["--config", "config.json"])
+            .env("RUST_LOG", "trace")
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains(reason), "{log}");
+        assert!(!log.contains("canary"), "{log}");
     }
 }
 

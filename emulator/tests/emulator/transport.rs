@@ -206,7 +206,10 @@ async fn a_bad_configuration_keeps_it_from_starting() {
     for (config, place) in [
         (json!({"oops": 1}), "oops"),
         (json!({"tenants": {TENANT: {"resources": ["XDR"]}}}), TENANT),
-        (json!({"applications": {"x": {}}}), "\"x\""),
+        (
+            json!({"applications": {"x": {}}}),
+            "applications: client id",
+        ),
         (json!({"applications": {CLIENT: {"secrets": [""]}}}), CLIENT),
     ] {
         let options = Options {
