@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 
 use super::events::Events;
 use super::kubeapi::KubeApi;
+use super::lookups::Lookups;
 use super::world::World;
 use crate::core::gate::Gate;
 use crate::core::gathered::Policy;
@@ -42,6 +43,8 @@ pub struct State {
     pub queue: Queue<Key>,
     /// Who may ask Microsoft.
     pub gate: Gate,
+    /// Missing credentials, as looked at a moment ago.
+    pub lookups: Lookups,
 }
 
 /// What every reconcile shares.
@@ -107,7 +110,7 @@ impl Context {
     pub fn new(parts: Parts) -> Self {
         let mut logins: Vec<_> = clouds::all().map(|(_, login)| login).collect();
         logins.dedup();
-        let state = State { world: World::new(logins), queue: Queue::default(), gate: Gate::new(parts.entra_rate) };
+        let state = State { world: World::new(logins), queue: Queue::default(), gate: Gate::new(parts.entra_rate), lookups: Lookups::default() };
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),

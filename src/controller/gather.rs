@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::kubeapi::ApiError;
+use super::lookups::Look;
 use crate::api::LABEL_CREDENTIAL;
 use crate::core::breaker::Health;
 use crate::core::credential::{Credential, Fault};
@@ -161,17 +162,27 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
 /// `None`: nobody can tell now.
 async fn look_for_credential(ctx: &Context, tenant: &Tenant) -> Option<CredentialFound> {
     let key = Key { namespace: tenant.key.namespace.clone(), name: tenant.spec.secret_ref.name.as_str().into() };
-    match ctx.kube.look(&key).await {
-        Ok(metadata) => {
-            let labels = metadata.labels.unwrap_or_default();
-            // Labelled a moment ago: the watch is about to tell.
-            if labels.get(LABEL_CREDENTIAL).is_some_and(|value| value == "true") {
-                None
-            } else {
-                Some(CredentialFound::NotLabelled)
+    let recent = ctx.state().lookups.recent(&key, ctx.now());
+    let look = match recent {
+        Some(look) => look,
+        None => match ctx.kube.look(&key).await {
+            Ok(metadata) => {
+                let labels = metadata.labels.unwrap_or_default();
+                // Labelled a moment ago: the watch is about to tell.
+                if labels.get(LABEL_CREDENTIAL).is_some_and(|value| value == "true") {
+                    return None;
+                }
+                Look::Unlabelled
             }
-        }
-        Err(ApiError::NotFound) => Some(CredentialFound::NotFound),
-        Err(_) => None,
+            Err(ApiError::NotFound) => Look::Nothing,
+            Err(_) => return None,
+        },
+    };
+    if recent.is_none() {
+        ctx.state().lookups.saw(key, look, ctx.now());
     }
+    Some(match look {
+        Look::Nothing => CredentialFound::NotFound,
+        Look::Unlabelled => CredentialFound::NotLabelled,
+    })
 }

@@ -7,6 +7,7 @@ mod events;
 mod execute;
 mod gather;
 mod kubeapi;
+mod lookups;
 mod mint;
 mod objects;
 mod permissions;

@@ -20,6 +20,8 @@ use target::{contested, copy_old, denied, remove_old, settle_target};
 
 /// A missing credential Secret may still be on its way so long after the tenant was created.
 pub const CREDENTIAL_GRACE: SignedDuration = SignedDuration::from_mins(2);
+/// Junk may stand so long if a token that replaces it is due by then: the ten seconds between two requests, and a bit.
+const RETIRE_PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 /// How often a probe is made that must be made daily.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -177,7 +179,9 @@ fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
         return None;
     };
     let junk = g.session.body.as_ref().is_some_and(|body| body.junk) && !g.session.published;
-    if junk && !g.session.retired && !contested(g, now, wake) && !denied(g, now, wake) {
+    // Where another one comes in a moment, it goes over it.
+    let soon = wake.at.is_some_and(|at| at <= saturating_add(now, RETIRE_PATIENCE));
+    if junk && !soon && !g.session.retired && !contested(g, now, wake) && !denied(g, now, wake) {
         return Some(Step::Retire(g.tenant.spec.target.expired_token_policy));
     }
     let expired = |held: &Held| !held.is_live(now);
