@@ -27,7 +27,9 @@ impl Iterator for Pauses {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let pause = SHORTEST.saturating_mul(1 << self.failures.min(8)).min(LONGEST);
+        let pause = SHORTEST
+            .saturating_mul(1 << self.failures.min(8))
+            .min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let chance = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
         Some(pause + pause / 4 * chance / 255)
