@@ -44,17 +44,20 @@ check() {
   if "$@" >"$WORK/output" 2>&1; then pass "$what"; else miss "$what" "$WORK/output"; fi
 }
 
-# Counts the lines `ok what` and `FAILED what: why` of a program, one for each of its checks.
+# counted LINES command…: counts the lines `ok what` and `FAILED what: why` of a program, one for each of its checks. So
+# many there must be, and 0 at the end: a program that broke off has checked less than it seems.
 counted() {
-  local verdict what
-  "$@" >"$WORK/lines" 2>"$WORK/output" || true
+  local verdict what expected=$1 code=0
+  shift
+  "$@" >"$WORK/lines" 2>"$WORK/output" || code=$?
   while read -r verdict what; do
     case $verdict in
       ok) pass "$what" ;;
       *) miss "${what%%: *}" <(echo "${what#*: }") ;;
     esac
   done <"$WORK/lines"
-  [ -s "$WORK/lines" ] || miss "$*" "$WORK/output"
+  [ "$code" = 0 ] || miss "${*:1:2} ended with $code" "$WORK/output"
+  [ "$(wc -l <"$WORK/lines")" = "$expected" ] || miss "${*:1:2} told of $(wc -l <"$WORK/lines") checks, not $expected" "$WORK/output"
 }
 
 # Waits until the command given succeeds: `within 60 command…`
