@@ -53,14 +53,14 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
     let concurrency = concurrency + ctx.aside();
     while state.queue.running() < concurrency {
         let gate = &state.gate;
-        let Some(dispatch) = state.queue.next(now, |fingerprint| gate.turn(fingerprint, now)) else { break };
+        let Some(dispatch) = state.queue.next(now, |fingerprint| gate.calls(fingerprint, now)) else { break };
         turns.spawn(turn(ctx.clone(), dispatch));
     }
     if state.queue.running() >= concurrency {
         return CLOCK_LOOK;
     }
     let gate = &state.gate;
-    let next = state.queue.wake_at(|fingerprint| gate.turn(fingerprint, now).0, now);
+    let next = state.queue.wake_at(|fingerprint| gate.calls(fingerprint, now), now);
     let wait = next.map_or(CLOCK_LOOK, |at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
     wait.clamp(Duration::from_millis(1), CLOCK_LOOK)
 }
@@ -99,6 +99,7 @@ mod tests {
     use crate::controller::context::{Clock, Parts};
     use crate::controller::{Events, KubeApi};
     use crate::core::gathered::Policy;
+    use crate::core::queue::Calls;
     use crate::defender::probe::Prober;
     use crate::entra::client::TokenClient;
     use crate::metrics::Metrics;
@@ -144,14 +145,14 @@ mod tests {
         let _ = ctx.state().world.tenant_applied(serde_json::from_value(object).unwrap());
         ctx.wake([key.clone()]);
         let now = Timestamp::UNIX_EPOCH;
-        let dispatch = ctx.state().queue.next(now, |_| (crate::core::breaker::Turn::Now, false)).unwrap();
+        let dispatch = ctx.state().queue.next(now, |_| Calls::UpTo(1)).unwrap();
         assert_eq!(dispatch.key, key);
         clock.0.store(true, Ordering::SeqCst);
         turn(ctx.clone(), dispatch).await;
         assert!(!clock.0.load(Ordering::SeqCst), "it panicked");
         let state = ctx.state();
         assert_eq!(state.queue.running(), 0);
-        let next = state.queue.wake_at(|_| crate::core::breaker::Turn::Now, now);
+        let next = state.queue.wake_at(|_| Calls::UpTo(1), now);
         assert_eq!(next, Some(saturating_add(now, BROKEN_WAIT)));
     }
 }

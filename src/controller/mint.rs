@@ -62,11 +62,11 @@ impl Executor<'_> {
             ctx.state().world.remember(&tenant.key, &tenant.uid, |memo| memo.api_failures = memo.api_failures.saturating_add(1));
             return;
         }
-        let alone = {
+        let (alone, called) = {
             let mut state = ctx.state();
             let lane_is_empty = state.queue.lane_is_empty(fingerprint);
             match state.gate.admit(key, &tenant.uid, self.called, lane_is_empty, ctx.now()) {
-                Admission::Go => state.world.is_alone(fingerprint),
+                Admission::Go => (state.world.is_alone(fingerprint), state.queue.begun(&tenant.key)),
                 Admission::Wait(at) => {
                     hands.session.not_admitted = Some(Some(at));
                     return;
@@ -78,6 +78,10 @@ impl Executor<'_> {
             }
         };
         let mut begun = Begun { ctx, key, uid: &tenant.uid, alone, reported: false };
+        if called {
+            // Its lane may call the next one.
+            ctx.notify();
+        }
         if why == MintWhy::Forced {
             hands.session.served_request.clone_from(&tenant.refresh_request);
         }

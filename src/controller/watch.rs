@@ -101,15 +101,23 @@ impl Kind for SecretBody {
 
     fn applied(self, ctx: &Context, live: bool) {
         let now = ctx.now();
-        let concerned = ctx.state().world.credential_applied(&self, live, now);
-        forget_fingerprints(ctx);
-        ctx.wake(concerned);
+        let changed = ctx.state().world.credential_applied(&self, live, now);
+        if let Some(concerned) = changed {
+            forget_fingerprints(ctx);
+            ctx.wake(concerned);
+        }
     }
 
     fn deleted(self, ctx: &Context) {
-        let concerned = ctx.state().world.credential_deleted(&key(&self.metadata));
-        forget_fingerprints(ctx);
-        ctx.wake(concerned);
+        let changed = {
+            let mut state = ctx.state();
+            state.lookups.forget(&key(&self.metadata));
+            state.world.credential_deleted(&key(&self.metadata))
+        };
+        if let Some(concerned) = changed {
+            forget_fingerprints(ctx);
+            ctx.wake(concerned);
+        }
     }
 
     fn listed(ctx: &Context, keys: &HashSet<Key>, within: &dyn Fn(&Key) -> bool) {

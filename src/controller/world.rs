@@ -358,12 +358,12 @@ impl World {
 
     // --- credentials ---
 
-    /// A labelled Secret was told. Returns the tenants concerned, if its content changed.
-    pub fn credential_applied(&mut self, object: &SecretBody, seen_changing: bool, now: Timestamp) -> Vec<Key> {
+    /// A labelled Secret was told. Returns the tenants concerned; `None` if its content is as before.
+    pub fn credential_applied(&mut self, object: &SecretBody, seen_changing: bool, now: Timestamp) -> Option<Vec<Key>> {
         let key = key(&object.metadata);
         let parsed = parse_data(&object.data).map(Arc::new);
         let changed_at = match self.credentials.get(&key) {
-            Some(known) if known.parsed == parsed => return Vec::new(),
+            Some(known) if known.parsed == parsed => return None,
             _ => seen_changing.then_some(now),
         };
         self.forget_credential(&key);
@@ -373,12 +373,12 @@ impl World {
             }
         }
         self.credentials.insert(key.clone(), CredentialEntry { parsed, changed_at });
-        self.credential_users(&key)
+        Some(self.credential_users(&key))
     }
 
-    /// A Secret is gone, or has lost its label. Returns the tenants concerned.
-    pub fn credential_deleted(&mut self, key: &Key) -> Vec<Key> {
-        if self.forget_credential(key) { self.credential_users(key) } else { Vec::new() }
+    /// A Secret is gone, or has lost its label. Returns the tenants concerned; `None` if it wasn't known.
+    pub fn credential_deleted(&mut self, key: &Key) -> Option<Vec<Key>> {
+        self.forget_credential(key).then(|| self.credential_users(key))
     }
 
     fn forget_credential(&mut self, key: &Key) -> bool {
@@ -399,7 +399,7 @@ impl World {
     /// A list is complete. Returns the tenants concerned by what is gone.
     pub fn credentials_listed(&mut self, listed: &HashSet<Key>, within: impl Fn(&Key) -> bool) -> Vec<Key> {
         let gone: Vec<Key> = self.credentials.keys().filter(|key| within(key) && !listed.contains(*key)).cloned().collect();
-        gone.iter().flat_map(|key| self.credential_deleted(key)).collect()
+        gone.iter().filter_map(|key| self.credential_deleted(key)).flatten().collect()
     }
 
     /// The credential that a tenant refers to.

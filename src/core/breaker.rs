@@ -2,9 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::errors::{Certainty, Retry, Scope, Verdict};
+use super::errors::{Certainty, Scope, Verdict};
 use super::reason::Reason;
 use super::schedule::saturating_add;
+
+mod doubts;
+
+use doubts::Doubts;
 
 /// Seconds between the probes of an open breaker; the last one repeats.
 pub const STEPS: [i64; 7] = [30, 60, 120, 300, 600, 900, 1_800];
@@ -91,8 +95,8 @@ pub struct Breaker {
     state: State,
     /// Requests under way that count, by tenant uid and beginning.
     probes: Vec<(String, Timestamp)>,
-    /// The tenant whose ambiguous failure waits for a second opinion.
-    suspect: Option<String>,
+    /// What single tenants said of the credential, and others didn't.
+    doubts: Doubts,
     tenant_answers: u8,
     /// When the credential changed, if this process saw it change.
     changed_at: Option<Timestamp>,
@@ -105,7 +109,7 @@ impl Breaker {
         Self {
             state: State::Proving,
             probes: Vec::new(),
-            suspect: None,
+            doubts: Doubts::new(),
             tenant_answers: 0,
             changed_at,
         }
@@ -159,6 +163,12 @@ impl Breaker {
     #[must_use]
     pub const fn wants_candidate(&self) -> bool {
         matches!(self.state, State::Propagating { .. } | State::Open { .. })
+    }
+
+    /// It has proved itself, and nobody has refused it since.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
     }
 
     /// Whether a mint may begin now.
@@ -219,27 +229,22 @@ impl Breaker {
                 }
                 (Effect::None, None)
             }
-            Outcome::Token => (self.succeeded(probe.is_some()), None),
+            Outcome::Token => (self.succeeded(uid, probe.is_some(), now), None),
             Outcome::Failed(verdict) => self.failed(uid, verdict, probe.is_some(), alone, now),
         }
     }
 
-    fn succeeded(&mut self, probe: bool) -> Effect {
-        // Contradicted: that failure was the tenant's own.
-        self.suspect = None;
-        match self.state {
-            State::Closed => Effect::None,
-            State::Proving => {
-                self.state = State::Closed;
-                Effect::None
-            }
+    fn succeeded(&mut self, uid: &str, probe: bool, now: Timestamp) -> Effect {
+        self.doubts.succeeded(uid);
+        let effect = match self.state {
+            State::Closed | State::Proving => Effect::None,
             // A request from before the breaker opened proves nothing.
-            State::Open { .. } | State::Propagating { .. } if !probe => Effect::None,
-            State::Open { .. } | State::Propagating { .. } => {
-                self.state = State::Closed;
-                Effect::Closed
-            }
-        }
+            State::Open { .. } | State::Propagating { .. } if !probe => return Effect::None,
+            State::Open { .. } | State::Propagating { .. } => Effect::Closed,
+        };
+        self.state = State::Closed;
+        self.doubts.contradict(now);
+        effect
     }
 
     fn failed(
@@ -265,24 +270,24 @@ impl Breaker {
                 }
                 (Effect::None, Some(Scope::Tenant))
             }
-            Scope::Credential
-                if verdict.certainty == Certainty::Ambiguous && !self.confirmed(uid, alone) =>
-            {
-                self.suspect.get_or_insert_with(|| uid.to_owned());
+            Scope::Credential if !self.settled(uid, verdict, alone, now) => {
+                self.doubts.suspect(uid, now);
                 (Effect::None, Some(Scope::Tenant))
             }
-            Scope::Credential => (self.refuse(verdict, probe, now), Some(Scope::Credential)),
+            Scope::Credential => {
+                self.doubts.accuse(uid, now);
+                (self.refuse(verdict, probe, now), Some(Scope::Credential))
+            }
         }
     }
 
-    /// A second tenant, an open breaker or the lack of any other tenant settles an ambiguous answer.
-    fn confirmed(&self, uid: &str, alone: bool) -> bool {
+    /// An open breaker, the lack of any other tenant or another one's recent failure settles every answer;
+    /// else only a certain one counts, of a tenant whom no other contradicts.
+    fn settled(&self, uid: &str, verdict: &Verdict, alone: bool, now: Timestamp) -> bool {
         alone
             || self.wants_candidate()
-            || self
-                .suspect
-                .as_deref()
-                .is_some_and(|suspect| suspect != uid)
+            || self.doubts.suspects_other(uid, now)
+            || (verdict.certainty == Certainty::Certain && !self.doubts.is_contradicted(uid, now))
     }
 
     /// A probe that told nothing of the credential: the next candidate at the same distance.
@@ -367,12 +372,6 @@ impl Breaker {
             State::Propagating { refused, next_at } => Some((refused, next_at)),
             State::Proving | State::Closed => None,
         }
-    }
-
-    /// Whether a verdict is left to this breaker alone.
-    #[must_use]
-    pub fn governs(verdict: &Verdict) -> bool {
-        verdict.retry == Retry::Breaker
     }
 }
 

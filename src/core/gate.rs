@@ -7,9 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::breaker::{Breaker, Effect, Health, Outcome, Turn};
 use super::credential::Fingerprint;
+use super::errors::retry::THROTTLED;
 use super::errors::{Retry, Scope};
 use super::ids::{Audience, TenantId};
 use super::pacing::Bucket;
+use super::queue::Calls;
 use super::reason::Reason;
 use super::schedule::saturating_add;
 
@@ -145,20 +147,26 @@ impl Gate {
         states
     }
 
-    /// When the fingerprint's next request may begin, and whether the lane must send its best candidate.
+    /// Whom the fingerprint's lane may call now.
     #[must_use]
-    pub fn turn(&self, fingerprint: Fingerprint, now: Timestamp) -> (Turn, bool) {
+    pub fn calls(&self, fingerprint: Fingerprint, now: Timestamp) -> Calls {
         let Some(lane) = self.lanes.get(&fingerprint) else {
-            return (Turn::Now, false);
+            return Calls::UpTo(1);
         };
-        let turn = match lane.breaker.turn(now) {
-            Turn::Now => match lane.bucket.next_at(now) {
-                at if at <= now => Turn::Now,
-                at => Turn::At(at),
-            },
-            later @ Turn::At(_) => later,
-        };
-        (turn, lane.breaker.wants_candidate())
+        if let Turn::At(at) = lane.breaker.turn(now) {
+            return Calls::From(at);
+        }
+        let at = lane.bucket.next_at(now);
+        if at > now {
+            return Calls::From(at);
+        }
+        if lane.breaker.wants_candidate() {
+            Calls::Best
+        } else if lane.breaker.is_closed() {
+            Calls::UpTo(lane.bucket.available(now).max(1))
+        } else {
+            Calls::UpTo(1)
+        }
     }
 
     /// Asks to begin a mint. `called`: its lane has called it; others queue up behind those who wait there.
@@ -217,7 +225,14 @@ impl Gate {
         now: Timestamp,
     ) -> Report {
         let throttled = matches!(outcome, Outcome::Failed(v) if v.retry == Retry::Throttle);
-        if let Some(wait) = retry_after.filter(|_| matches!(outcome, Outcome::Failed(_))) {
+        let wait = match outcome {
+            Outcome::Failed(v) if throttled && v.reason == Reason::Throttled => {
+                Some(retry_after.unwrap_or(THROTTLED))
+            }
+            Outcome::Failed(_) => retry_after,
+            Outcome::Token | Outcome::Abandoned => None,
+        };
+        if let Some(wait) = wait {
             let wait = SignedDuration::try_from(wait)
                 .unwrap_or(LONGEST_PAUSE)
                 .min(LONGEST_PAUSE);

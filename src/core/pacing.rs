@@ -70,6 +70,23 @@ impl Bucket {
         }
     }
 
+    fn have(&self, now: Timestamp) -> f64 {
+        let seconds = now.duration_since(self.filled_at).as_secs_f64();
+        self.tokens + seconds.max(0.0) * self.rate
+    }
+
+    /// How many requests may begin at once.
+    #[must_use]
+    pub fn available(&self, now: Timestamp) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number is asked for; it is never negative"
+        )]
+        let whole = self.have(now).min(self.size()) as usize;
+        whole
+    }
+
     /// Takes one request, or says when there is one.
     pub fn take(&mut self, now: Timestamp) -> Result<(), Timestamp> {
         self.fill(now);
@@ -87,8 +104,7 @@ impl Bucket {
             // The clock was set back. Only taking makes time count again, so somebody must come and try.
             return now;
         }
-        let have =
-            self.tokens + now.duration_since(self.filled_at).as_secs_f64().max(0.0) * self.rate;
+        let have = self.have(now);
         if have >= 1.0 {
             return now;
         }
@@ -138,10 +154,13 @@ mod tests {
         let mut bucket = Bucket::new(500.0, at(0));
         // 50 at once, then one each 2 ms.
         assert_eq!((0..60).filter(|_| bucket.take(at(0)).is_ok()).count(), 50);
+        assert_eq!(bucket.available(at(0)), 0);
         let next = bucket.take(at(0)).unwrap_err();
+        assert_eq!(bucket.available(next), 1);
         assert!(bucket.take(next).is_ok());
         assert!(bucket.take(next).is_err());
         assert_eq!(count(&mut bucket, 10, 1_010), 503);
+        assert_eq!(bucket.available(at(9_000)), 50);
     }
 
     #[test]

@@ -1,99 +1,26 @@
 //! In which order tenants are served: round robin between namespaces, the soonest expiry first within one.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::breaker::Turn;
 use super::credential::Fingerprint;
 
-/// Keys by namespace. One namespace with ten thousand keys takes every second turn of one with a single key.
-#[derive(Debug)]
-struct Fair<K> {
-    turns: VecDeque<Arc<str>>,
-    waiting: HashMap<Arc<str>, BTreeSet<(Timestamp, K)>>,
-    /// Of a lane: when it sent somebody last, counted in turns.
-    sent: u64,
-}
+mod fair;
 
-impl<K: Ord + Clone> Fair<K> {
-    fn new() -> Self {
-        Self {
-            turns: VecDeque::new(),
-            waiting: HashMap::new(),
-            sent: 0,
-        }
-    }
+use fair::Fair;
 
-    fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    fn len(&self) -> usize {
-        self.waiting.values().map(BTreeSet::len).sum()
-    }
-
-    fn push(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: K) {
-        let keys = self.waiting.entry(namespace.clone()).or_insert_with(|| {
-            self.turns.push_back(namespace.clone());
-            BTreeSet::new()
-        });
-        keys.insert((urgency, key));
-    }
-
-    fn pop(&mut self) -> Option<K> {
-        let namespace = self.turns.pop_front()?;
-        let keys = self.waiting.get_mut(&namespace)?;
-        let (_, key) = keys.pop_first()?;
-        if keys.is_empty() {
-            self.waiting.remove(&namespace);
-        } else {
-            self.turns.push_back(namespace);
-        }
-        Some(key)
-    }
-
-    /// The best candidate of all namespaces to try a doubtful credential with: who last succeeded, the soonest expiry first.
-    fn pop_candidate(&mut self) -> Option<K> {
-        let ((_, urgency, key), namespace) = self.candidate()?;
-        self.remove(&namespace, urgency, &key);
-        Some(key)
-    }
-
-    /// Whose turn is next.
-    fn namespace(&self, candidate: bool) -> Option<Arc<str>> {
-        if candidate {
-            self.candidate().map(|(_, namespace)| namespace)
-        } else {
-            self.turns.front().cloned()
-        }
-    }
-
-    fn candidate(&self) -> Option<((bool, Timestamp, K), Arc<str>)> {
-        self.waiting
-            .iter()
-            .filter_map(|(namespace, keys)| {
-                let with_token = keys.iter().find(|(expiry, _)| *expiry > Timestamp::MIN);
-                let (expiry, key) = with_token.or_else(|| keys.first())?;
-                Some((
-                    (with_token.is_none(), *expiry, key.clone()),
-                    namespace.clone(),
-                ))
-            })
-            .min()
-    }
-
-    fn remove(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: &K) {
-        if let Some(keys) = self.waiting.get_mut(namespace) {
-            keys.remove(&(urgency, key.clone()));
-            if keys.is_empty() {
-                self.waiting.remove(namespace);
-                self.turns.retain(|turn| turn != namespace);
-            }
-        }
-    }
+/// Whom a lane may call now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Calls {
+    /// Nobody before this instant.
+    From(Timestamp),
+    /// The best candidate, and no other beside it.
+    Best,
+    /// Whoever's turn it is, so many at once.
+    UpTo(usize),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +28,11 @@ enum Place {
     Resting,
     Ready,
     Lane(Fingerprint),
-    Running { again: bool },
+    Running {
+        again: bool,
+        /// The lane that called it, until it has asked there.
+        called: Option<Fingerprint>,
+    },
 }
 
 #[derive(Debug)]
@@ -141,6 +72,8 @@ pub struct Queue<K> {
     timers: BTreeSet<(Timestamp, K)>,
     ready: Fair<K>,
     lanes: HashMap<Fingerprint, Fair<K>>,
+    /// How many each lane has called that neither began a mint nor ended since.
+    called: HashMap<Fingerprint, usize>,
     /// When a lane sent for a namespace last, counted in turns: junk credentials, each with its lane, buy no turns.
     sent: HashMap<Arc<str>, u64>,
     turn: u64,
@@ -155,6 +88,7 @@ impl<K: Ord + Clone + Hash> Default for Queue<K> {
             timers: BTreeSet::new(),
             ready: Fair::new(),
             lanes: HashMap::new(),
+            called: HashMap::new(),
             sent: HashMap::new(),
             turn: 0,
             running: 0,
@@ -176,8 +110,11 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         });
         match item.place {
             Place::Ready => return,
-            Place::Running { .. } => {
-                item.place = Place::Running { again: true };
+            Place::Running { called, .. } => {
+                item.place = Place::Running {
+                    again: true,
+                    called,
+                };
                 return;
             }
             Place::Lane(fingerprint) => {
@@ -192,27 +129,36 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         self.ready.push(&item.namespace, item.urgency, key.clone());
     }
 
-    /// The next one to serve. `turn` tells of a fingerprint whether its lane may send one, and whether it must be the best.
+    /// The next one to serve. `calls` tells of a fingerprint whom its lane may call.
     pub fn next(
         &mut self,
         now: Timestamp,
-        turn: impl Fn(Fingerprint) -> (Turn, bool),
+        calls: impl Fn(Fingerprint) -> Calls,
     ) -> Option<Dispatch<K>> {
         self.ring(now);
         self.lane_turn = !self.lane_turn;
-        let dispatch = if self.lane_turn {
-            self.pop_lane(&turn).or_else(|| self.pop_ready())
+        let (key, called) = if self.lane_turn {
+            self.pop_lane(&calls).or_else(|| self.pop_ready())
         } else {
-            self.pop_ready().or_else(|| self.pop_lane(&turn))
+            self.pop_ready().or_else(|| self.pop_lane(&calls))
         }?;
-        if let Some(item) = self.items.get_mut(&dispatch.key) {
-            item.place = Place::Running { again: false };
+        if let Some(item) = self.items.get_mut(&key) {
+            item.place = Place::Running {
+                again: false,
+                called,
+            };
             if let Some(at) = item.timer.take() {
-                self.timers.remove(&(at, dispatch.key.clone()));
+                self.timers.remove(&(at, key.clone()));
             }
         }
+        if let Some(fingerprint) = called {
+            *self.called.entry(fingerprint).or_default() += 1;
+        }
         self.running += 1;
-        Some(dispatch)
+        Some(Dispatch {
+            key,
+            called: called.is_some(),
+        })
     }
 
     fn ring(&mut self, now: Timestamp) {
@@ -237,31 +183,40 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         }
     }
 
-    fn pop_ready(&mut self) -> Option<Dispatch<K>> {
-        self.ready.pop().map(|key| Dispatch { key, called: false })
+    fn pop_ready(&mut self) -> Option<(K, Option<Fingerprint>)> {
+        self.ready.pop().map(|key| (key, None))
     }
 
-    fn pop_lane(&mut self, turn: &impl Fn(Fingerprint) -> (Turn, bool)) -> Option<Dispatch<K>> {
-        let open = self
-            .lanes
-            .iter()
-            .filter_map(|(fingerprint, lane)| match turn(*fingerprint) {
-                (Turn::Now, candidate) => {
-                    let sent = lane
-                        .namespace(candidate)
-                        .and_then(|namespace| self.sent.get(&namespace));
-                    Some((
-                        sent.copied().unwrap_or_default(),
-                        lane.sent,
-                        *fingerprint,
-                        candidate,
-                    ))
-                }
-                (Turn::At(_), _) => None,
-            });
+    /// Whether a lane may call one now, and then whether that must be the best.
+    /// Between a call and the mint it leads to, the gate knows nothing of it: here it counts.
+    fn may_call(&self, fingerprint: Fingerprint, calls: Calls) -> Option<bool> {
+        let called = self.called.get(&fingerprint).copied().unwrap_or_default();
+        match calls {
+            Calls::From(_) => None,
+            Calls::Best => (called == 0).then_some(true),
+            Calls::UpTo(most) => (called < most).then_some(false),
+        }
+    }
+
+    fn pop_lane(
+        &mut self,
+        calls: &impl Fn(Fingerprint) -> Calls,
+    ) -> Option<(K, Option<Fingerprint>)> {
+        let open = self.lanes.iter().filter_map(|(fingerprint, lane)| {
+            let candidate = self.may_call(*fingerprint, calls(*fingerprint))?;
+            let sent = lane
+                .namespace(candidate)
+                .and_then(|namespace| self.sent.get(namespace));
+            Some((
+                sent.copied().unwrap_or_default(),
+                lane.sent,
+                *fingerprint,
+                candidate,
+            ))
+        });
         let (_, _, fingerprint, candidate) = open.min()?;
         let lane = self.lanes.get_mut(&fingerprint)?;
-        let namespace = lane.namespace(candidate)?;
+        let namespace = lane.namespace(candidate)?.clone();
         let key = if candidate {
             lane.pop_candidate()
         } else {
@@ -277,31 +232,63 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         } else {
             self.sent.insert(namespace, self.turn);
         }
-        Some(Dispatch { key, called: true })
+        Some((key, Some(fingerprint)))
     }
 
     /// When [`Queue::next`] has something at the soonest, if nothing happens before.
     #[must_use]
-    pub fn wake_at(&self, turn: impl Fn(Fingerprint) -> Turn, now: Timestamp) -> Option<Timestamp> {
+    pub fn wake_at(
+        &self,
+        calls: impl Fn(Fingerprint) -> Calls,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
         if !self.ready.is_empty() {
             return Some(now);
         }
         let lanes = self
             .lanes
             .keys()
-            .map(|fingerprint| match turn(*fingerprint) {
-                Turn::Now => now,
-                Turn::At(at) => at,
+            .filter_map(|fingerprint| match calls(*fingerprint) {
+                Calls::From(at) => Some(at),
+                // Where those who were called are still on their way, their mint or their end is news.
+                calls => self.may_call(*fingerprint, calls).map(|_| now),
             });
         lanes.chain(self.timers.first().map(|(at, _)| *at)).min()
     }
 
+    /// A mint of this tenant has begun, and the gate counts it. Returns whether its lane may call another because of that.
+    pub fn begun(&mut self, key: &K) -> bool {
+        let Some(item) = self.items.get_mut(key) else {
+            return false;
+        };
+        let Place::Running { called, .. } = &mut item.place else {
+            return false;
+        };
+        let called = called.take();
+        self.answered(called);
+        called.is_some()
+    }
+
+    /// One that this lane called is under way no more.
+    fn answered(&mut self, fingerprint: Option<Fingerprint>) {
+        let Some(fingerprint) = fingerprint else {
+            return;
+        };
+        if let Some(called) = self.called.get_mut(&fingerprint) {
+            *called -= 1;
+            if *called == 0 {
+                self.called.remove(&fingerprint);
+            }
+        }
+    }
+
     /// A turn has ended.
     pub fn finish(&mut self, key: &K, finish: Finish) {
+        self.begun(key);
         let Some(item) = self.items.get_mut(key) else {
             return;
         };
-        let Place::Running { again } = item.place else {
+        let Place::Running { again, .. } = item.place else {
             return;
         };
         self.running = self.running.saturating_sub(1);

@@ -196,18 +196,19 @@ fn who_loses_a_secret_is_told_and_who_waits_for_its_name_too() {
 #[test]
 fn a_changed_credential_wakes_its_users_and_an_unchanged_one_nobody() {
     let mut world = world();
-    assert_eq!(world.credential_applied(&credential("one"), false, at(0)), [key_of("contoso")]);
-    assert_eq!(world.credential_applied(&credential("one"), true, at(1)), [], "only the resourceVersion changed");
+    assert_eq!(world.credential_applied(&credential("one"), false, at(0)), Some(vec![key_of("contoso")]));
+    assert_eq!(world.credential_applied(&credential("one"), true, at(1)), None, "only the resourceVersion changed");
     let known = world.credential_of(world.tenant(&key_of("contoso")).unwrap()).unwrap();
     assert_eq!(known.changed_at, None, "it was there before this process");
-    assert_eq!(world.credential_applied(&credential("two"), true, at(2)), [key_of("contoso")]);
+    assert_eq!(world.credential_applied(&credential("two"), true, at(2)), Some(vec![key_of("contoso")]));
     let known = world.credential_of(world.tenant(&key_of("contoso")).unwrap()).unwrap();
     assert_eq!(known.changed_at, Some(at(2)));
     let fingerprint = known.parsed.as_ref().unwrap().fingerprint(LOGIN);
     assert!(world.has_fingerprint(fingerprint) && world.is_alone(fingerprint));
     assert_eq!(world.fingerprint_users(fingerprint), [key_of("contoso")]);
     world.tenant_deleted(&key_of("contoso"));
-    assert_eq!(world.credential_deleted(&key_of("partner")), [], "nobody uses it");
+    assert_eq!(world.credential_deleted(&key_of("partner")), Some(Vec::new()), "nobody uses it");
+    assert_eq!(world.credential_deleted(&key_of("partner")), None, "it was gone");
     assert!(world.by_fingerprint.is_empty() && world.by_credential.is_empty() && world.memos.is_empty() && world.credentials.is_empty());
 }
 

@@ -3,6 +3,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::core::testing::{at, code, http, millis, unknown_invalid_client};
 
+mod doubts;
 mod fresh;
 
 /// A wrong secret: certain, of the credential, and also what a fresh one gets.

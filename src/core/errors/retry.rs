@@ -18,7 +18,7 @@ const DAY: u64 = 24 * HOUR;
 pub const MAX_RETRY_AFTER: Duration = secs(HOUR);
 
 /// Where a throttling answer doesn't say how long, as in MSAL (`HttpStatusProvider`: 60 s).
-const THROTTLED: Duration = secs(MINUTE);
+pub const THROTTLED: Duration = secs(MINUTE);
 
 /// Waits between the first questions for consent: they fall 1, 2, 5, 10 and 15 minutes after the beginning,
 /// since an administrator who got the link tends to use it at once.

@@ -40,6 +40,10 @@ pub struct Sim {
     /// Each request: milliseconds since the beginning, and the tenant.
     pub requests: Vec<(i64, usize)>,
     pub effects: Vec<(i64, Effect)>,
+    /// Each call of a lane: milliseconds since the beginning, and the tenant.
+    pub calls: Vec<(i64, usize)>,
+    /// Turns begin in the reverse of the order in which they were given, as threads may have it.
+    pub races: bool,
     queue: Queue<usize>,
     under_way: BTreeMap<(Timestamp, usize), (MintKey, Reply)>,
 }
@@ -56,6 +60,8 @@ impl Sim {
             microsoft,
             requests: Vec::new(),
             effects: Vec::new(),
+            calls: Vec::new(),
+            races: false,
             queue: Queue::default(),
             under_way: BTreeMap::new(),
         };
@@ -93,21 +99,12 @@ impl Sim {
     pub fn run_until(&mut self, end: Timestamp) {
         loop {
             let now = self.now;
-            while self.queue.running() < SLOTS {
-                let gate = &self.gate;
-                let Some(next) = self
-                    .queue
-                    .next(now, |fingerprint| gate.turn(fingerprint, now))
-                else {
-                    break;
-                };
-                self.reconcile(next.key, next.called);
-            }
+            while self.give_turns() {}
             let report = self.under_way.keys().next().map(|(when, _)| *when);
             let wake = (self.queue.running() < SLOTS)
                 .then(|| {
                     self.queue
-                        .wake_at(|fingerprint| self.gate.turn(fingerprint, now).0, now)
+                        .wake_at(|fingerprint| self.gate.calls(fingerprint, now), now)
                 })
                 .flatten();
             assert!(
@@ -131,6 +128,39 @@ impl Sim {
                 self.report(place.1, key, &reply);
             }
         }
+    }
+
+    /// Fills the slots, and only then do those turns begin.
+    fn give_turns(&mut self) -> bool {
+        let now = self.now;
+        let mut turns = Vec::new();
+        while self.queue.running() < SLOTS {
+            let gate = &self.gate;
+            let Some(next) = self
+                .queue
+                .next(now, |fingerprint| gate.calls(fingerprint, now))
+            else {
+                break;
+            };
+            if next.called {
+                self.calls.push((self.millis(), next.key));
+            }
+            turns.push(next);
+        }
+        if self.races {
+            turns.reverse();
+        }
+        let any = !turns.is_empty();
+        for turn in turns {
+            self.reconcile(turn.key, turn.called);
+        }
+        any
+    }
+
+    /// Milliseconds since the beginning.
+    fn millis(&self) -> i64 {
+        let since = self.now.duration_since(millis(0)).as_millis();
+        since.try_into().unwrap()
     }
 
     fn finish(&mut self, n: usize, wake_at: Option<Timestamp>, lane: Option<Fingerprint>) {
@@ -173,13 +203,8 @@ impl Sim {
             Admission::Go => {
                 let latency = 50 + i64::try_from(n * 37 % 200).unwrap();
                 let reply = (self.microsoft)(n, fingerprint, now);
-                self.requests.push((
-                    now.duration_since(millis(0))
-                        .as_millis()
-                        .try_into()
-                        .unwrap(),
-                    n,
-                ));
+                self.queue.begun(&n);
+                self.requests.push((self.millis(), n));
                 self.under_way.insert(
                     (now + SignedDuration::from_millis(latency), n),
                     (key, reply),
@@ -227,12 +252,7 @@ impl Sim {
         };
         self.finish(n, Some(wake), None);
         if report.effect != Effect::None {
-            let when = now
-                .duration_since(millis(0))
-                .as_millis()
-                .try_into()
-                .unwrap();
-            self.effects.push((when, report.effect));
+            self.effects.push((self.millis(), report.effect));
             for other in 0..self.tenants.len() {
                 if self.tenants[other].fingerprint == key.fingerprint {
                     self.wake(other);
@@ -242,4 +262,6 @@ impl Sim {
     }
 }
 
+mod doubts;
+mod races;
 mod tests;

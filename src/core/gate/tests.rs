@@ -97,6 +97,41 @@ fn a_429_pauses_that_tenant_and_no_other() {
 }
 
 #[test]
+fn a_429_that_does_not_say_for_how_long_pauses_for_a_minute() {
+    let mut gate = gate();
+    assert_eq!(admit(&mut gate, key(1), at(0)), Admission::Go);
+    throttle(&mut gate, key(1), None, at(1));
+    assert_eq!(
+        admit(&mut gate, key(1), millis(60_999)),
+        Admission::Wait(at(61))
+    );
+    assert_eq!(admit(&mut gate, key(1), at(61)), Admission::Go);
+    // A failure of another kind says nothing of a pause.
+    let key = key(2);
+    let outcome = Outcome::Failed(&http(503));
+    gate.report(key, "2", outcome, None, false, at(1));
+    assert_eq!(gate.not_before(&key, at(1)), None);
+}
+
+#[test]
+fn a_lane_calls_as_many_as_may_begin_now() {
+    let fingerprint = key(1).fingerprint;
+    let mut gate = Gate::new(500.0);
+    assert_eq!(gate.calls(fingerprint, at(0)), Calls::UpTo(1), "unknown");
+    gate.learn(fingerprint, None, at(0));
+    assert_eq!(gate.calls(fingerprint, at(0)), Calls::UpTo(1), "untried");
+    let mut gate = self::gate();
+    assert_eq!(gate.calls(fingerprint, at(0)), Calls::UpTo(50));
+    for n in 0..20 {
+        admit(&mut gate, key(n), at(0));
+    }
+    assert_eq!(gate.calls(fingerprint, at(0)), Calls::UpTo(30));
+    let gate = open_gate();
+    assert_eq!(gate.calls(fingerprint, at(30)), Calls::From(at(31)));
+    assert_eq!(gate.calls(fingerprint, at(31)), Calls::Best);
+}
+
+#[test]
 fn a_pause_is_an_hour_at_the_most_and_never_shortens_another() {
     let mut gate = gate();
     admit(&mut gate, key(1), at(0));
@@ -137,11 +172,10 @@ fn a_clock_that_is_set_back_pauses_nobody_for_hours() {
         admit(&mut gate, key(n), at(0));
     }
     let now = at(-7_100);
-    let (turn, _) = gate.turn(key(1).fingerprint, now);
-    assert_eq!(turn, Turn::Now);
+    assert_eq!(gate.calls(key(1).fingerprint, now), Calls::UpTo(1));
     let first = gate.admit(key(3_000), "3000", true, false, now);
-    let (turn, _) = gate.turn(key(1).fingerprint, now + SignedDuration::from_secs(1));
-    assert_eq!((first, turn), (Admission::Park, Turn::Now));
+    let calls = gate.calls(key(1).fingerprint, now + SignedDuration::from_secs(1));
+    assert_eq!((first, calls), (Admission::Park, Calls::UpTo(50)));
 }
 
 #[test]
@@ -239,7 +273,7 @@ fn the_rate_belongs_to_the_fingerprint_and_the_one_who_waits_is_told_when() {
         .filter(|n| admit(&mut gate, key(*n), at(0)) == Admission::Go)
         .count();
     assert_eq!(admitted, 50);
-    let (Turn::At(next), false) = gate.turn(key(0).fingerprint, at(0)) else {
+    let Calls::From(next) = gate.calls(key(0).fingerprint, at(0)) else {
         panic!("no wait")
     };
     assert!(next > at(0) && next <= millis(3), "{next}");

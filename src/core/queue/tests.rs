@@ -1,6 +1,7 @@
 use super::*;
 use crate::core::testing::{at, fingerprint};
 
+mod cost;
 mod properties;
 
 type Key = (u8, u8);
@@ -13,12 +14,16 @@ fn wake(queue: &mut Queue<Key>, key: Key, expires_at: Option<i64>) {
     queue.wake(&key, &namespace(key), expires_at.map(at));
 }
 
-fn free(_: Fingerprint) -> (Turn, bool) {
-    (Turn::Now, false)
+fn free(_: Fingerprint) -> Calls {
+    Calls::UpTo(usize::MAX)
 }
 
-fn shut(_: Fingerprint) -> (Turn, bool) {
-    (Turn::At(at(1_000_000)), true)
+fn shut(_: Fingerprint) -> Calls {
+    Calls::From(at(1_000_000))
+}
+
+fn best(_: Fingerprint) -> Calls {
+    Calls::Best
 }
 
 fn rest(wake_at: Option<i64>) -> Finish {
@@ -44,8 +49,8 @@ fn parked(queue: &mut Queue<Key>, key: Key, secret: &str, expires_at: Option<i64
     queue.finish(&key, park(secret, expires_at));
 }
 
-fn drain(queue: &mut Queue<Key>, now: i64, turn: impl Fn(Fingerprint) -> (Turn, bool)) -> Vec<Key> {
-    std::iter::from_fn(|| queue.next(at(now), &turn))
+fn drain(queue: &mut Queue<Key>, now: i64, calls: impl Fn(Fingerprint) -> Calls) -> Vec<Key> {
+    std::iter::from_fn(|| queue.next(at(now), &calls))
         .map(|dispatch| dispatch.key)
         .collect()
 }
@@ -86,7 +91,7 @@ fn who_is_woken_while_being_served_is_served_once_more_and_never_beside_itself()
     wake(&mut queue, (0, 0), None);
     assert_eq!(queue.next(at(0), free), None);
     queue.finish(&(0, 0), rest(Some(50)));
-    assert_eq!(queue.wake_at(|_| Turn::Now, at(1)), Some(at(1)));
+    assert_eq!(queue.wake_at(free, at(1)), Some(at(1)));
     assert_eq!(
         queue.next(at(1), free),
         Some(Dispatch {
@@ -108,7 +113,7 @@ fn a_timer_rings_at_its_instant_and_only_once() {
     wake(&mut queue, (0, 0), None);
     queue.next(at(0), free);
     queue.finish(&(0, 0), rest(Some(10)));
-    assert_eq!(queue.wake_at(|_| Turn::Now, at(0)), Some(at(10)));
+    assert_eq!(queue.wake_at(free, at(0)), Some(at(10)));
     assert_eq!(queue.next(at(9), free), None);
     assert_eq!(
         queue.next(at(10), free),
@@ -119,10 +124,7 @@ fn a_timer_rings_at_its_instant_and_only_once() {
     );
     queue.finish(&(0, 0), rest(None));
     assert_eq!(
-        (
-            queue.next(at(99), free),
-            queue.wake_at(|_| Turn::Now, at(99))
-        ),
+        (queue.next(at(99), free), queue.wake_at(free, at(99))),
         (None, None)
     );
 }
@@ -157,7 +159,7 @@ fn a_lane_waits_for_its_turn_and_says_when() {
     let mut queue = Queue::default();
     parked(&mut queue, (0, 0), "a", None);
     assert_eq!((queue.next(at(0), shut), queue.parked_len()), (None, 1));
-    assert_eq!(queue.wake_at(|_| Turn::At(at(30)), at(0)), Some(at(30)));
+    assert_eq!(queue.wake_at(|_| Calls::From(at(30)), at(0)), Some(at(30)));
     assert_eq!(
         queue.next(at(30), free),
         Some(Dispatch {
@@ -187,7 +189,7 @@ fn a_parked_one_still_hears_its_timer_and_its_events() {
             ..park("a", None)
         },
     );
-    assert_eq!(queue.wake_at(|_| Turn::At(at(99)), at(0)), Some(at(20)));
+    assert_eq!(queue.wake_at(|_| Calls::From(at(99)), at(0)), Some(at(20)));
     assert_eq!(
         queue.next(at(20), shut),
         Some(Dispatch {
@@ -229,8 +231,86 @@ fn a_doubtful_credential_is_tried_by_who_last_succeeded_the_soonest_expiry_first
     ] {
         parked(&mut queue, key, "a", expiry);
     }
-    let order = drain(&mut queue, 0, |_| (Turn::Now, true));
+    let mut order = Vec::new();
+    while let Some(dispatch) = queue.next(at(0), best) {
+        queue.finish(&dispatch.key, rest(None));
+        order.push(dispatch.key);
+    }
     assert_eq!(order, [(1, 0), (2, 0), (0, 1), (0, 0), (1, 1)]);
+}
+
+#[test]
+fn the_best_candidate_is_called_alone_and_the_next_one_when_it_began_or_ended() {
+    let mut queue = Queue::default();
+    for n in 0..4 {
+        parked(&mut queue, (0, n), "a", Some(100 + i64::from(n)));
+    }
+    let called = |n| {
+        Some(Dispatch {
+            key: (0, n),
+            called: true,
+        })
+    };
+    assert_eq!(queue.next(at(0), best), called(0));
+    assert_eq!(
+        (queue.next(at(0), best), queue.wake_at(best, at(0))),
+        (None, None),
+        "it may be about to ask"
+    );
+    assert_eq!(
+        queue.wake_at(|_| Calls::From(at(30)), at(0)),
+        Some(at(30)),
+        "its lane opens at an instant all the same"
+    );
+    // It is woken meanwhile, and has nothing to ask.
+    wake(&mut queue, (0, 0), None);
+    assert_eq!(queue.next(at(0), best), None);
+    queue.finish(&(0, 0), rest(None));
+    let _ready = queue.next(at(0), shut).unwrap();
+    assert_eq!(queue.wake_at(best, at(0)), Some(at(0)));
+    assert_eq!(queue.next(at(0), best), called(1));
+    // It asks: from now on the gate says whom to call.
+    assert!(queue.begun(&(0, 1)));
+    assert!(!queue.begun(&(0, 1)), "once");
+    assert_eq!(queue.next(at(0), best), called(2));
+    queue.finish(&(0, 1), rest(None));
+    assert_eq!(queue.next(at(0), best), None, "the second is on its way");
+    // One that wasn't called holds nobody up.
+    queue.finish(&(0, 0), rest(None));
+    assert!(!queue.begun(&(0, 0)));
+    assert_eq!(queue.next(at(0), best), None);
+    queue.finish(
+        &(0, 2),
+        Finish {
+            gone: true,
+            ..Finish::default()
+        },
+    );
+    assert_eq!(queue.next(at(0), best), called(3));
+}
+
+#[test]
+fn a_lane_calls_no_more_than_may_begin_and_stops_no_other_lane() {
+    let mut queue = Queue::default();
+    for n in 0..10 {
+        parked(&mut queue, (0, n), "a", None);
+        parked(&mut queue, (1, n), "b", None);
+    }
+    let calls = |of| {
+        if of == fingerprint("a") {
+            Calls::UpTo(3)
+        } else {
+            Calls::UpTo(4)
+        }
+    };
+    let order = drain(&mut queue, 0, calls);
+    let count = |ns| order.iter().filter(|key| key.0 == ns).count();
+    assert_eq!((count(0), count(1)), (3, 4));
+    assert_eq!(queue.wake_at(calls, at(0)), None);
+    // Who began is counted by the gate.
+    assert!(queue.begun(&(0, 0)));
+    assert_eq!(queue.wake_at(calls, at(0)), Some(at(0)));
+    assert_eq!(drain(&mut queue, 0, calls), [(0, 3)]);
 }
 
 #[test]

@@ -4,11 +4,11 @@ use super::*;
 use crate::core::breaker::STEPS;
 use crate::core::testing::{code, fingerprint, http, unknown_invalid_client};
 
-const WRONG: u32 = 7_000_215;
+pub(super) const WRONG: u32 = 7_000_215;
 const NO_CONSENT: u32 = 7_000_229;
-const HOUR: i64 = 3_600;
+pub(super) const HOUR: i64 = 3_600;
 
-fn tenants(count: usize, secret: &str) -> Vec<SimTenant> {
+pub(super) fn tenants(count: usize, secret: &str) -> Vec<SimTenant> {
     (0..count)
         .map(|n| SimTenant {
             namespace: Arc::from(format!("ns{}", n % 7)),

@@ -7,11 +7,9 @@ use super::*;
 #[derive(Debug, Clone)]
 enum Act {
     Wake(Key, Option<i64>),
-    Next {
-        open: bool,
-        candidate: bool,
-    },
+    Next(Calls),
     /// Of those being served, the nth.
+    Begun(usize),
     Finish(usize, Finish),
     Pass(i64),
 }
@@ -24,9 +22,15 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         expiry(),
         proptest::bool::weighted(0.1),
     );
+    let calls = prop_oneof![
+        2 => Just(Calls::From(at(10_000))),
+        2 => Just(Calls::Best),
+        3 => (1_usize..4).prop_map(Calls::UpTo),
+    ];
     let act = prop_oneof![
         4 => ((0_u8..4, 0_u8..5), expiry()).prop_map(|(key, expiry)| Act::Wake(key, expiry)),
-        6 => (any::<bool>(), any::<bool>()).prop_map(|(open, candidate)| Act::Next { open, candidate }),
+        6 => calls.prop_map(Act::Next),
+        2 => (0_usize..8).prop_map(Act::Begun),
         5 => (0_usize..8, finish).prop_map(|(nth, (wake, lane, expiry, gone))| Act::Finish(nth, Finish {
             wake_at: wake.map(at),
             lane: lane.map(|lane| fingerprint(["a", "b", "c"][lane])),
@@ -50,6 +54,8 @@ proptest! {
         // What each key waits for: an event, a timer, a lane.
         let mut woken: HashSet<Key> = HashSet::new();
         let mut waits: BTreeMap<Key, Finish> = BTreeMap::new();
+        // Whom a lane has called, until it began or ended.
+        let mut called: BTreeMap<Key, Fingerprint> = BTreeMap::new();
         for act in acts {
             match act {
                 Act::Wake(key, expiry) => {
@@ -57,25 +63,37 @@ proptest! {
                     known.insert(key);
                     woken.insert(key);
                 }
-                Act::Next { open, candidate } => {
-                    let turn = |_| (if open { Turn::Now } else { Turn::At(at(10_000)) }, candidate);
-                    let due = |key: &Key| waits.get(key).is_some_and(|finish| {
-                        finish.wake_at.is_some_and(|wake| wake <= at(now)) || (open && finish.lane.is_some())
+                Act::Next(calls) => {
+                    let open = |key: &Key| waits.get(key).and_then(|finish| finish.lane).is_some_and(|lane| {
+                        let on_their_way = called.values().filter(|other| **other == lane).count();
+                        match calls {
+                            Calls::From(_) => false,
+                            Calls::Best => on_their_way == 0,
+                            Calls::UpTo(most) => on_their_way < most,
+                        }
+                    });
+                    let due = |key: &Key| open(key) || waits.get(key).is_some_and(|finish| {
+                        finish.wake_at.is_some_and(|wake| wake <= at(now))
                     });
                     let must = known.iter().any(|key| !running.contains(key) && (woken.contains(key) || due(key)));
-                    let got = queue.next(at(now), turn);
+                    prop_assert_eq!(queue.wake_at(|_| calls, at(now)).is_some_and(|wake| wake <= at(now)), must);
+                    let got = queue.next(at(now), |_| calls);
                     prop_assert_eq!(got.is_some(), must, "at {}", now);
                     if let Some(dispatch) = got {
                         prop_assert!(!running.contains(&dispatch.key));
-                        prop_assert!(!dispatch.called || (open && waits.get(&dispatch.key).is_some_and(|f| f.lane.is_some())));
+                        prop_assert!(!dispatch.called || open(&dispatch.key));
                         prop_assert!(dispatch.called || woken.contains(&dispatch.key) || due(&dispatch.key));
                         woken.remove(&dispatch.key);
-                        waits.remove(&dispatch.key);
+                        let waited = waits.remove(&dispatch.key);
+                        if dispatch.called {
+                            called.extend(waited.and_then(|finish| Some((dispatch.key, finish.lane?))));
+                        }
                         running.push(dispatch.key);
                     }
                 }
                 Act::Finish(nth, finish) if !running.is_empty() => {
                     let key = running.swap_remove(nth % running.len());
+                    called.remove(&key);
                     queue.finish(&key, finish);
                     if woken.contains(&key) {
                         continue;
@@ -86,7 +104,11 @@ proptest! {
                         waits.insert(key, finish);
                     }
                 }
-                Act::Finish(..) => {}
+                Act::Begun(nth) if !running.is_empty() => {
+                    let key = running[nth % running.len()];
+                    prop_assert_eq!(queue.begun(&key), called.remove(&key).is_some());
+                }
+                Act::Finish(..) | Act::Begun(_) => {}
                 Act::Pass(seconds) => now += seconds,
             }
             prop_assert_eq!(queue.running(), running.len());
@@ -104,7 +126,7 @@ proptest! {
             .collect();
         prop_assert_eq!(left, expected);
         prop_assert_eq!((queue.ready_len(), queue.parked_len()), (0, 0));
-        prop_assert_eq!(queue.wake_at(|_| Turn::Now, at(10_000)), None);
+        prop_assert_eq!(queue.wake_at(free, at(10_000)), None);
     }
 
     #[test]

@@ -1,0 +1,109 @@
+//! A line that namespaces take turns in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+/// The keys of one namespace, and when its turn is.
+#[derive(Debug)]
+struct Waiting<K> {
+    turn: u64,
+    keys: BTreeSet<(Timestamp, K)>,
+}
+
+/// Keys by namespace. One namespace with ten thousand keys takes every second turn of one with a single key.
+#[derive(Debug)]
+pub(super) struct Fair<K> {
+    turns: BTreeMap<u64, Arc<str>>,
+    last_turn: u64,
+    waiting: HashMap<Arc<str>, Waiting<K>>,
+    /// All keys, the best candidate first: those without a token (`true`) after all others.
+    candidates: BTreeSet<(bool, Timestamp, K, Arc<str>)>,
+    /// Of a lane: when it sent somebody last, counted in turns.
+    pub(super) sent: u64,
+}
+
+impl<K: Ord + Clone> Fair<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            turns: BTreeMap::new(),
+            last_turn: 0,
+            waiting: HashMap::new(),
+            candidates: BTreeSet::new(),
+            sent: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.candidates.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.candidates.len()
+    }
+
+    pub(super) fn push(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: K) {
+        let waiting = self.waiting.entry(namespace.clone()).or_insert_with(|| {
+            self.last_turn += 1;
+            self.turns.insert(self.last_turn, namespace.clone());
+            Waiting {
+                turn: self.last_turn,
+                keys: BTreeSet::new(),
+            }
+        });
+        waiting.keys.insert((urgency, key.clone()));
+        self.candidates
+            .insert(candidate(namespace.clone(), urgency, key));
+    }
+
+    pub(super) fn pop(&mut self) -> Option<K> {
+        let (_, namespace) = self.turns.pop_first()?;
+        let waiting = self.waiting.get_mut(&namespace)?;
+        let (urgency, key) = waiting.keys.pop_first()?;
+        self.candidates
+            .remove(&candidate(namespace.clone(), urgency, key.clone()));
+        if waiting.keys.is_empty() {
+            self.waiting.remove(&namespace);
+        } else {
+            self.last_turn += 1;
+            waiting.turn = self.last_turn;
+            self.turns.insert(self.last_turn, namespace);
+        }
+        Some(key)
+    }
+
+    /// The best candidate of all namespaces to try a doubtful credential with: who last succeeded, the soonest expiry first.
+    pub(super) fn pop_candidate(&mut self) -> Option<K> {
+        let (_, urgency, key, namespace) = self.candidates.first()?.clone();
+        self.remove(&namespace, urgency, &key);
+        Some(key)
+    }
+
+    /// Whose turn is next.
+    pub(super) fn namespace(&self, candidate: bool) -> Option<&Arc<str>> {
+        if candidate {
+            self.candidates
+                .first()
+                .map(|(_, _, _, namespace)| namespace)
+        } else {
+            self.turns.first_key_value().map(|(_, namespace)| namespace)
+        }
+    }
+
+    pub(super) fn remove(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: &K) {
+        self.candidates
+            .remove(&candidate(namespace.clone(), urgency, key.clone()));
+        if let Some(waiting) = self.waiting.get_mut(namespace) {
+            waiting.keys.remove(&(urgency, key.clone()));
+            if waiting.keys.is_empty() {
+                self.turns.remove(&waiting.turn);
+                self.waiting.remove(namespace);
+            }
+        }
+    }
+}
+
+fn candidate<K>(namespace: Arc<str>, urgency: Timestamp, key: K) -> (bool, Timestamp, K, Arc<str>) {
+    (urgency == Timestamp::MIN, urgency, key, namespace)
+}
