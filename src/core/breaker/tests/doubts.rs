@@ -8,6 +8,7 @@ fn succeed(breaker: &mut Breaker, uid: &str, now: Timestamp) -> Effect {
     breaker.report(uid, Outcome::Token, false, now).0
 }
 
+const DAY: i64 = 86_400;
 const MINE: (Effect, Option<Scope>) = (Effect::None, Some(Scope::Tenant));
 const OPENED: (Effect, Option<Scope>) = (Effect::Opened, Some(Scope::Credential));
 
@@ -55,7 +56,6 @@ fn its_own_success_the_lack_of_any_other_and_a_day_make_a_tenant_believed_again(
     let told = breaker.report("a", Outcome::Failed(&code(WRONG)), true, at(40));
     assert_eq!(told, OPENED, "it is alone");
 
-    const DAY: i64 = 86_400;
     let mut breaker = contradicted();
     assert_eq!(ask(&mut breaker, "a", &code(WRONG), at(DAY + 29)), MINE);
     assert_eq!(ask(&mut breaker, "a", &code(WRONG), at(DAY + 30)), OPENED);
@@ -82,7 +82,7 @@ fn a_success_from_before_it_opened_contradicts_nobody() {
 #[test]
 fn two_ambiguous_failures_ten_minutes_apart_have_nothing_to_do_with_each_other() {
     let verdict = unknown_invalid_client();
-    for (second, told) in [(599, OPENED), (600, MINE), (86_400, MINE)] {
+    for (second, told) in [(599, OPENED), (600, MINE), (DAY, MINE)] {
         let mut breaker = closed();
         assert_eq!(ask(&mut breaker, "a", &verdict, at(0)), MINE);
         assert_eq!(ask(&mut breaker, "b", &verdict, at(second)), told);
