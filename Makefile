@@ -17,13 +17,13 @@ build: ## Build operator, emulator and devcluster
 	$(CARGO) build --workspace --bins
 
 demo: build ## The whole main job on a real API server, with Microsoft played by the emulator; KEEP=1 leaves it up
-	@KEEP="$(KEEP)" $(BIN)/devcluster run --with-parent -- bash demo/story.sh
+	@KEEP="$(KEEP)" exec $(BIN)/devcluster run --with-parent -- bash demo/story.sh
 
 test: test-unit test-cluster test-interop ## All tests: unit, component, cluster, real client libraries
 
 test-unit: ## Unit and component tests, and those of the documents (no cluster)
 	$(CARGO) test --workspace --exclude devcluster --lib --bins
-	$(CARGO) test -p entra-emulator --tests
+	$(CARGO) test -p entra-emulator
 	$(CARGO) test -p defender-tenant-operator --test entra_client --test docs
 
 test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the oldest that we promise

@@ -4,10 +4,10 @@ use std::io::IsTerminal as _;
 
 use clap::ValueEnum;
 use tracing::Level;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,7 +29,8 @@ pub struct BadLevel;
 /// read. A denial or a proxy's answer may quote the Secret that was sent: such lines aren't let through at any level that
 /// is asked for. What they tell is told by lines of ours.
 fn may_quote(target: &str, level: Level) -> bool {
-    (target.starts_with("kube_client") || target.starts_with("kube_runtime")) && level > Level::ERROR
+    (target.starts_with("kube_client") || target.starts_with("kube_runtime"))
+        && level > Level::ERROR
 }
 
 /// Sends logs to stderr, and takes the text out of panics: a payload may quote anything.
@@ -46,7 +47,11 @@ pub fn install(format: LogFormat, level: &str) -> Result<(), BadLevel> {
     // Installed once; a second call in one process (a test) keeps the first.
     let _ = match format {
         LogFormat::Json => {
-            let json = layer.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            let json = layer
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false);
             registry.with(json.with_filter(discreet)).try_init()
         }
         LogFormat::Text => registry.with(layer.with_filter(discreet)).try_init(),

@@ -110,7 +110,12 @@ impl Context {
     pub fn new(parts: Parts) -> Self {
         let mut logins: Vec<_> = clouds::all().map(|(_, login)| login).collect();
         logins.dedup();
-        let state = State { world: World::new(logins), queue: Queue::default(), gate: Gate::new(parts.entra_rate), lookups: Lookups::default() };
+        let state = State {
+            world: World::new(logins),
+            queue: Queue::default(),
+            gate: Gate::new(parts.entra_rate),
+            lookups: Lookups::default(),
+        };
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),
@@ -155,7 +160,9 @@ impl Context {
     /// Gives one's slot to somebody else while waiting with a token in hand. `None` if too many do so already.
     pub fn step_aside(&self) -> Option<Aside<'_>> {
         let room = |aside: usize| (aside < ASIDE_MAX).then_some(aside + 1);
-        self.aside.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).ok()?;
+        self.aside
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, room)
+            .ok()?;
         self.notify();
         Some(Aside(self))
     }
@@ -180,7 +187,11 @@ impl Context {
 impl State {
     /// Something happened to this tenant.
     pub fn wake(&mut self, key: &Key) {
-        let expires_at = self.world.tenant(key).and_then(|tenant| tenant.status.token.as_ref()).map(|token| token.expires_at.0);
+        let expires_at = self
+            .world
+            .tenant(key)
+            .and_then(|tenant| tenant.status.token.as_ref())
+            .map(|token| token.expires_at.0);
         self.queue.wake(key, &key.namespace, expires_at);
     }
 }

@@ -38,9 +38,13 @@ pub async fn run(ctx: Arc<Context>, concurrency: usize, mut stop: watch::Receive
             () = tokio::time::sleep(wait) => {}
         }
     }
-    let drained = tokio::time::timeout(DRAIN, async { while turns.join_next().await.is_some() {} }).await;
+    let drained =
+        tokio::time::timeout(DRAIN, async { while turns.join_next().await.is_some() {} }).await;
     if drained.is_err() {
-        tracing::warn!(left = turns.len(), "what was under way didn't end in time; the next start goes on with it");
+        tracing::warn!(
+            left = turns.len(),
+            "what was under way didn't end in time; the next start goes on with it"
+        );
     }
 }
 
@@ -53,15 +57,24 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
     let concurrency = concurrency + ctx.aside();
     while state.queue.running() < concurrency {
         let gate = &state.gate;
-        let Some(dispatch) = state.queue.next(now, |fingerprint| gate.calls(fingerprint, now)) else { break };
+        let Some(dispatch) = state
+            .queue
+            .next(now, |fingerprint| gate.calls(fingerprint, now))
+        else {
+            break;
+        };
         turns.spawn(turn(ctx.clone(), dispatch));
     }
     if state.queue.running() >= concurrency {
         return CLOCK_LOOK;
     }
     let gate = &state.gate;
-    let next = state.queue.wake_at(|fingerprint| gate.calls(fingerprint, now), now);
-    let wait = next.map_or(CLOCK_LOOK, |at| Duration::try_from(at.duration_since(now)).unwrap_or_default());
+    let next = state
+        .queue
+        .wake_at(|fingerprint| gate.calls(fingerprint, now), now);
+    let wait = next.map_or(CLOCK_LOOK, |at| {
+        Duration::try_from(at.duration_since(now)).unwrap_or_default()
+    });
     wait.clamp(Duration::from_millis(1), CLOCK_LOOK)
 }
 
@@ -69,7 +82,10 @@ async fn turn(ctx: Arc<Context>, dispatch: Dispatch<Key>) {
     let Dispatch { key, called } = dispatch;
     let timer = ctx.metrics.reconcile_timer();
     let work = std::panic::AssertUnwindSafe(reconcile(&ctx, &key, called)).catch_unwind();
-    let broken = || Finish { wake_at: Some(saturating_add(ctx.now(), BROKEN_WAIT)), ..Finish::default() };
+    let broken = || Finish {
+        wake_at: Some(saturating_add(ctx.now(), BROKEN_WAIT)),
+        ..Finish::default()
+    };
     let (finish, outcome) = match tokio::time::timeout(TURN_MAX, work).await {
         Ok(Ok(finish)) => (finish, "ok"),
         Ok(Err(_)) => {
@@ -118,7 +134,10 @@ mod tests {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         // Nobody listens there.
         let kube = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
-        let microsoft = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+        let microsoft = reqwest::Client::builder()
+            .tls_certs_only([])
+            .build()
+            .unwrap();
         let metrics = Metrics::new();
         Arc::new(Context::new(Parts {
             kube: KubeApi::new(kube.clone(), metrics.clone()),
@@ -127,7 +146,10 @@ mod tests {
             events: Events::new(kube, None),
             metrics,
             clock,
-            policy: Policy { refresh_margin: SignedDuration::ZERO, target_metadata_allow: Vec::new() },
+            policy: Policy {
+                refresh_margin: SignedDuration::ZERO,
+                target_metadata_allow: Vec::new(),
+            },
             operator_namespace: Some("soc".to_owned()),
             entra_rate: 1.0,
         }))
@@ -142,7 +164,10 @@ mod tests {
             "metadata": {"name": "contoso", "namespace": "soc", "uid": "u", "resourceVersion": "1", "generation": 1},
             "spec": {"tenantId": "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10", "secretRef": {"name": "partner"}},
         });
-        let _ = ctx.state().world.tenant_applied(serde_json::from_value(object).unwrap());
+        let _ = ctx
+            .state()
+            .world
+            .tenant_applied(serde_json::from_value(object).unwrap());
         ctx.wake([key.clone()]);
         let now = Timestamp::UNIX_EPOCH;
         let dispatch = ctx.state().queue.next(now, |_| Calls::UpTo(1)).unwrap();

@@ -23,14 +23,23 @@ impl Events {
     /// One recorder a process: it joins repeats.
     #[must_use]
     pub fn new(client: Client, instance: Option<String>) -> Self {
-        let reporter = Reporter { controller: "defender-tenant-operator".to_owned(), instance };
-        Self { recorder: Recorder::new(client, reporter) }
+        let reporter = Reporter {
+            controller: "defender-tenant-operator".to_owned(),
+            instance,
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+        }
     }
 
     /// Publishes one.
     pub async fn publish(&self, tenant: &Tenant, notice: &Notice) {
         let event = Event {
-            type_: if notice.warning { EventType::Warning } else { EventType::Normal },
+            type_: if notice.warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason: notice.reason.to_owned(),
             note: Some(notice.note.chars().take(1_000).collect()),
             action: "Reconcile".to_owned(),
@@ -44,7 +53,8 @@ impl Events {
             uid: Some(tenant.uid.clone()),
             ..ObjectReference::default()
         };
-        let published = tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, &reference)).await;
+        let published =
+            tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, &reference)).await;
         if !matches!(published, Ok(Ok(()))) {
             tracing::debug!(tenant = %tenant.key, reason = notice.reason, "an Event was lost");
         }

@@ -1,28 +1,19 @@
 //! Doing: one step of a plan, and what was learned from it. Nothing is decided here.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::context::Context;
 use super::gather::Snapshot;
-use super::kubeapi::{ApiError, SecretDraft};
+use super::kubeapi::ApiError;
 use super::objects::{SecretBody, controller_of};
 use crate::api::ExpiredTokenPolicy;
 use crate::core::claims::Expected;
-use crate::core::gathered::{BodyFacts, Session, TargetView, TokenFacts, WriteFailure};
+use crate::core::gathered::{BodyFacts, Session, TargetView, WriteFailure};
 use crate::core::ids::AccessToken;
-use crate::core::inspect::{Found, Metadata, desired, inspect, metadata};
+use crate::core::inspect::{Found, inspect, metadata};
 use crate::core::plan::{MintWhy, Step, is_forced};
-use crate::core::target::{Held, Rendered, render_empty, token_in};
+use crate::core::target::{Held, render_empty, token_in};
 use crate::core::tenant::Key;
-
-/// How long a fresh token is held for an API server that is away, so that it needn't be minted again.
-const HOLD: SignedDuration = SignedDuration::from_secs(120);
-/// Between the attempts to write it.
-const HOLD_STEP: Duration = Duration::from_millis(500);
-const HOLD_STEP_MAX: Duration = Duration::from_secs(5);
 
 /// What one reconcile has in its hands. Never cached beyond it.
 #[derive(Default)]
@@ -100,7 +91,9 @@ impl Executor<'_> {
             Err(error) => {
                 hands.session.failed_write = Some(write_failure(error));
                 if error == ApiError::Unreachable {
-                    self.ctx.state().world.remember(key, uid, |memo| memo.api_failures = memo.api_failures.saturating_add(1));
+                    self.ctx.state().world.remember(key, uid, |memo| {
+                        memo.api_failures = memo.api_failures.saturating_add(1);
+                    });
                 }
                 tracing::debug!(tenant = %key, ?step, %error, "a step failed");
             }
@@ -108,54 +101,71 @@ impl Executor<'_> {
     }
 
     pub(super) fn target_key(&self) -> Key {
-        Key { namespace: self.snapshot.tenant.key.namespace.clone(), name: self.snapshot.tenant.target_name().into() }
+        Key {
+            namespace: self.snapshot.tenant.key.namespace.clone(),
+            name: self.snapshot.tenant.target_name().into(),
+        }
     }
 
-    fn remember_repair(&self) {
+    pub(super) fn remember_repair(&self) {
         let tenant = &self.snapshot.tenant;
         let now = self.ctx.now();
         self.ctx.metrics.repairs.inc();
-        self.ctx.state().world.remember_repair(&tenant.key, &tenant.uid, false, now);
+        self.ctx
+            .state()
+            .world
+            .remember_repair(&tenant.key, &tenant.uid, false, now);
     }
 
     /// Takes in what a live look found under the target's name.
-    fn saw(&self, metadata: &ObjectMeta, hands: &mut Hands) {
+    pub(super) fn saw(&self, metadata: &ObjectMeta, hands: &mut Hands) {
         let tenant = &self.snapshot.tenant;
         let now = self.ctx.now();
         let mut state = self.ctx.state();
         match controller_of(metadata) {
             Some(owner) if owner.uid == tenant.uid => {
                 state.world.target_known(metadata);
-                state.world.remember(&tenant.key, &tenant.uid, |memo| memo.stranger_seen_at = None);
+                state.world.remember(&tenant.key, &tenant.uid, |memo| {
+                    memo.stranger_seen_at = None;
+                });
                 hands.found = None;
             }
             owner => {
                 let predecessor = owner.is_some_and(|owner| *owner.name == *tenant.key.name);
                 state.world.target_conflict(&tenant.key, metadata);
-                state.world.remember(&tenant.key, &tenant.uid, |memo| memo.stranger_seen_at = Some(now));
+                state.world.remember(&tenant.key, &tenant.uid, |memo| {
+                    memo.stranger_seen_at = Some(now);
+                });
                 hands.found = Some(TargetView::Stranger { predecessor });
             }
         }
     }
 
-    fn saw_nothing(&self, hands: &mut Hands) {
+    pub(super) fn saw_nothing(&self, hands: &mut Hands) {
         let tenant = &self.snapshot.tenant;
         let mut state = self.ctx.state();
         state.world.target_gone(&self.target_key());
-        state.world.remember(&tenant.key, &tenant.uid, |memo| memo.stranger_seen_at = None);
+        state.world.remember(&tenant.key, &tenant.uid, |memo| {
+            memo.stranger_seen_at = None;
+        });
         hands.found = Some(TargetView::Absent);
     }
 
-    async fn look_at_target(&self, hands: &mut Hands) -> Result<(), ApiError> {
+    pub(super) async fn look_at_target(&self, hands: &mut Hands) -> Result<(), ApiError> {
         match self.ctx.kube.look(&self.target_key()).await {
             Ok(metadata) => self.saw(&metadata, hands),
             Err(ApiError::NotFound) => self.saw_nothing(hands),
             Err(error) => return Err(error),
         }
         hands.session.looked = true;
-        if matches!(hands.found, Some(TargetView::Stranger { .. })) && is_forced(&self.snapshot.view(&hands.session, self.ctx)) {
+        if matches!(hands.found, Some(TargetView::Stranger { .. }))
+            && is_forced(&self.snapshot.view(&hands.session, self.ctx))
+        {
             // Asked for, looked, and nothing can be done: that is an answer too.
-            hands.session.served_request.clone_from(&self.snapshot.tenant.refresh_request);
+            hands
+                .session
+                .served_request
+                .clone_from(&self.snapshot.tenant.refresh_request);
         }
         Ok(())
     }
@@ -177,7 +187,10 @@ impl Executor<'_> {
         let facts = self.judge(&body, &hands.session);
         if facts.in_order {
             let version = body.metadata.resource_version.clone().unwrap_or_default();
-            self.ctx.state().world.target_verified(&self.target_key(), &version);
+            self.ctx
+                .state()
+                .world
+                .target_verified(&self.target_key(), &version);
         }
         hands.session.body = Some(facts);
         hands.body = Some(body);
@@ -197,10 +210,14 @@ impl Executor<'_> {
 
     /// Writes the minted token.
     async fn publish(&self, hands: &mut Hands) -> Result<(), ApiError> {
-        let Some(crate::core::gathered::Minted::Token { token: facts, .. }) = hands.session.minted.clone() else {
+        let Some(crate::core::gathered::Minted::Token { token: facts, .. }) =
+            hands.session.minted.clone()
+        else {
             return Ok(());
         };
-        let Some(token) = hands.token.take() else { return Ok(()) };
+        let Some(token) = hands.token.take() else {
+            return Ok(());
+        };
         let fingerprint = hands.fingerprint.clone();
         // What was cleared away before a mint was junk: an expired token goes after it.
         let lost = hands.why == Some(MintWhy::Lost) || hands.session.retired;
@@ -217,14 +234,27 @@ impl Executor<'_> {
 
     /// Writes the token that the Secret holds, in the shape that it should have.
     async fn rewrite(&self, hands: &mut Hands) -> Result<(), ApiError> {
-        let (Some(body), Some(facts)) = (hands.body.take(), hands.session.body.as_ref().and_then(|b| b.token.clone()))
-        else {
+        let (Some(body), Some(facts)) = (
+            hands.body.take(),
+            hands.session.body.as_ref().and_then(|b| b.token.clone()),
+        ) else {
             return Ok(());
         };
-        let Some(token) = token_in(&body.data) else { return Ok(()) };
-        let fingerprint = held_of(&body.metadata).map(|held| held.fingerprint).unwrap_or_default();
-        if self.write(&token, &facts, fingerprint, false, hands).await? {
-            hands.session.body = Some(BodyFacts { junk: false, in_order: true, token: Some(facts) });
+        let Some(token) = token_in(&body.data) else {
+            return Ok(());
+        };
+        let fingerprint = held_of(&body.metadata)
+            .map(|held| held.fingerprint)
+            .unwrap_or_default();
+        if self
+            .write(&token, &facts, fingerprint, false, hands)
+            .await?
+        {
+            hands.session.body = Some(BodyFacts {
+                junk: false,
+                in_order: true,
+                token: Some(facts),
+            });
             // A changed spec is no repair.
             if self.snapshot.tenant.is_observed() {
                 hands.session.repaired = true;
@@ -238,8 +268,13 @@ impl Executor<'_> {
 
     async fn copy_old(&self, hands: &mut Hands) -> Result<(), ApiError> {
         let g = self.snapshot.view(&hands.session, self.ctx);
-        let Some(old) = g.old_target else { return Ok(()) };
-        let key = Key { namespace: self.snapshot.tenant.key.namespace.clone(), name: old.name.as_str().into() };
+        let Some(old) = g.old_target else {
+            return Ok(());
+        };
+        let key = Key {
+            namespace: self.snapshot.tenant.key.namespace.clone(),
+            name: old.name.as_str().into(),
+        };
         let body = match self.ctx.kube.read(&key).await {
             Ok(body) => body,
             Err(ApiError::NotFound) => {
@@ -251,25 +286,49 @@ impl Executor<'_> {
         let facts = self.judge(&body, &hands.session);
         let sound = facts.token.clone().zip(token_in(&body.data));
         let Some((facts, token)) = sound else {
-            hands.session.body = Some(BodyFacts { junk: false, in_order: false, token: None });
+            hands.session.body = Some(BodyFacts {
+                junk: false,
+                in_order: false,
+                token: None,
+            });
             return Ok(());
         };
-        let fingerprint = held_of(&body.metadata).map(|held| held.fingerprint).unwrap_or_default();
-        if self.write(&token, &facts, fingerprint, false, hands).await? {
-            hands.session.body = Some(BodyFacts { junk: false, in_order: true, token: Some(facts) });
+        let fingerprint = held_of(&body.metadata)
+            .map(|held| held.fingerprint)
+            .unwrap_or_default();
+        if self
+            .write(&token, &facts, fingerprint, false, hands)
+            .await?
+        {
+            hands.session.body = Some(BodyFacts {
+                junk: false,
+                in_order: true,
+                token: Some(facts),
+            });
         }
         Ok(())
     }
 
     async fn remove_old(&self) -> Result<(), ApiError> {
         let session = Session::default();
-        let Some(old) = self.snapshot.view(&session, self.ctx).old_target else { return Ok(()) };
-        let key = Key { namespace: self.snapshot.tenant.key.namespace.clone(), name: old.name.as_str().into() };
-        self.delete(&key, &old.owned.uid, &old.owned.resource_version).await
+        let Some(old) = self.snapshot.view(&session, self.ctx).old_target else {
+            return Ok(());
+        };
+        let key = Key {
+            namespace: self.snapshot.tenant.key.namespace.clone(),
+            name: old.name.as_str().into(),
+        };
+        self.delete(&key, &old.owned.uid, &old.owned.resource_version)
+            .await
     }
 
     /// Deletes a Secret as it was seen; if it has changed since, takes in what it is now.
-    async fn delete(&self, key: &Key, uid: &str, resource_version: &str) -> Result<(), ApiError> {
+    pub(super) async fn delete(
+        &self,
+        key: &Key,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), ApiError> {
         match self.ctx.kube.delete(key, uid, resource_version).await {
             Ok(()) | Err(ApiError::NotFound) => {
                 self.ctx.state().world.target_gone(key);
@@ -291,17 +350,24 @@ impl Executor<'_> {
     }
 
     async fn retire(&self, policy: ExpiredTokenPolicy, hands: &mut Hands) -> Result<(), ApiError> {
-        let TargetView::Ours(owned) = self.snapshot.view(&hands.session, self.ctx).target else { return Ok(()) };
+        let TargetView::Ours(owned) = self.snapshot.view(&hands.session, self.ctx).target else {
+            return Ok(());
+        };
         let key = self.target_key();
         match policy {
             ExpiredTokenPolicy::Delete => {
-                self.delete(&key, &owned.uid, &owned.resource_version).await?;
+                self.delete(&key, &owned.uid, &owned.resource_version)
+                    .await?;
                 hands.session.retired = true;
                 Ok(())
             }
             ExpiredTokenPolicy::Empty => {
                 let g = self.snapshot.view(&hands.session, self.ctx);
-                let keys = render_empty(g.tenant_id, g.endpoints.api_url, &g.tenant.spec.target.formats);
+                let keys = render_empty(
+                    g.tenant_id,
+                    g.endpoints.api_url,
+                    &g.tenant.spec.target.formats,
+                );
                 let metadata = metadata(&g);
                 hands.session.retired = self.write_once(&keys, None, &metadata, hands).await?;
                 Ok(())
@@ -309,108 +375,11 @@ impl Executor<'_> {
         }
     }
 
-    /// Writes a token. `false`: the Secret isn't what it was thought to be; think again.
-    async fn write(
-        &self,
-        token: &AccessToken,
-        facts: &TokenFacts,
-        fingerprint: String,
-        hold: bool,
-        hands: &mut Hands,
-    ) -> Result<bool, ApiError> {
-        let (keys, held, metadata) = {
-            let g = self.snapshot.view(&hands.session, self.ctx);
-            let (keys, mut held) = desired(&g, token, facts, fingerprint);
-            if let (None, TargetView::Ours(owned)) = (g.client_id(), &g.target)
-                && let Some(before) = &owned.held
-            {
-                held.mint_inputs.clone_from(&before.mint_inputs);
-            }
-            (keys, held, metadata(&g))
-        };
-        let until = crate::core::schedule::saturating_add(self.ctx.now(), HOLD).min(facts.expires_at);
-        let mut pause = HOLD_STEP;
-        loop {
-            match self.write_once(&keys, Some(&held), &metadata, hands).await {
-                Err(ApiError::Unreachable) if hold && self.ctx.now() < until => {
-                    // Who waits for the API server must not keep others from their turns.
-                    let Some(_slot) = self.ctx.step_aside() else {
-                        return Err(ApiError::Unreachable);
-                    };
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(HOLD_STEP_MAX);
-                }
-                other => return other,
-            }
-        }
-    }
-
-    async fn write_once(
-        &self,
-        keys: &Rendered,
-        held: Option<&Held>,
-        metadata: &Metadata,
-        hands: &mut Hands,
-    ) -> Result<bool, ApiError> {
-        let key = self.target_key();
-        let draft = SecretDraft { key: &key, owner: &self.snapshot.tenant, metadata, held, keys };
-        let target = self.snapshot.view(&hands.session, self.ctx).target;
-        let result = match &target {
-            TargetView::Ours(owned) => self.ctx.kube.patch(&draft, &owned.uid, &owned.resource_version).await,
-            _ => self.ctx.kube.create(&draft).await,
-        };
-        match result {
-            Ok(metadata) => {
-                let now: Timestamp = self.ctx.now();
-                let tenant = &self.snapshot.tenant;
-                let mut state = self.ctx.state();
-                state.world.target_written(&metadata, now);
-                state.world.remember(&tenant.key, &tenant.uid, |memo| memo.api_failures = 0);
-                hands.found = None;
-                Ok(true)
-            }
-            Err(ApiError::Invalid) => {
-                self.unfreeze(hands).await?;
-                Ok(false)
-            }
-            Err(ApiError::Conflict | ApiError::NotFound) => {
-                self.look_at_target(hands).await?;
-                Ok(false)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// 422: a uid that isn't the one seen, or somebody made the Secret immutable. Then it must go first.
-    async fn unfreeze(&self, hands: &mut Hands) -> Result<(), ApiError> {
-        let body = match self.ctx.kube.read(&self.target_key()).await {
-            Ok(body) => body,
-            Err(ApiError::NotFound) => {
-                self.saw_nothing(hands);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        self.saw(&body.metadata, hands);
-        if hands.found.is_some() {
-            return Ok(());
-        }
-        if !body.immutable {
-            let seen = match self.snapshot.view(&hands.session, self.ctx).target {
-                TargetView::Ours(owned) => Some(owned.resource_version),
-                _ => None,
-            };
-            // The same object, and still invalid: the object itself is refused.
-            return if seen == body.metadata.resource_version { Err(ApiError::Refused(422)) } else { Ok(()) };
-        }
-        let (uid, version) = (body.metadata.uid.unwrap_or_default(), body.metadata.resource_version.unwrap_or_default());
-        self.delete(&self.target_key(), &uid, &version).await?;
-        self.remember_repair();
-        Ok(())
-    }
-
     /// The token in hand, or the one in the Secret.
-    pub(super) async fn token_at_hand(&self, hands: &mut Hands) -> Result<Option<AccessToken>, ApiError> {
+    pub(super) async fn token_at_hand(
+        &self,
+        hands: &mut Hands,
+    ) -> Result<Option<AccessToken>, ApiError> {
         if let Some(token) = hands.token.take() {
             return Ok(Some(token));
         }
@@ -432,6 +401,8 @@ const fn write_failure(error: ApiError) -> WriteFailure {
         ApiError::Forbidden => WriteFailure::NotPermitted,
         ApiError::NamespaceTerminating => WriteFailure::NamespaceTerminating,
         ApiError::Unreachable => WriteFailure::Unreachable,
-        ApiError::NotFound | ApiError::Conflict | ApiError::Invalid | ApiError::Refused(_) => WriteFailure::Refused,
+        ApiError::NotFound | ApiError::Conflict | ApiError::Invalid | ApiError::Refused(_) => {
+            WriteFailure::Refused
+        }
     }
 }

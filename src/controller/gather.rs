@@ -8,7 +8,9 @@ use super::lookups::Look;
 use crate::api::LABEL_CREDENTIAL;
 use crate::core::breaker::Health;
 use crate::core::credential::{Credential, Fault};
-use crate::core::gathered::{CredentialView, Endpoints, Gathered, Memo, OldTarget, Session, TargetView};
+use crate::core::gathered::{
+    CredentialView, Endpoints, Gathered, Memo, OldTarget, Session, TargetView,
+};
 use crate::core::ids::TenantId;
 use crate::core::tenant::{Key, Tenant};
 use crate::defender::hosts;
@@ -86,7 +88,9 @@ impl Snapshot {
     #[must_use]
     pub fn at_version_of(mut self, newer: &Self) -> Self {
         let mut tenant = (*self.tenant).clone();
-        tenant.resource_version.clone_from(&newer.tenant.resource_version);
+        tenant
+            .resource_version
+            .clone_from(&newer.tenant.resource_version);
         tenant.status = newer.tenant.status.clone();
         self.tenant = Arc::new(tenant);
         self
@@ -118,11 +122,14 @@ pub fn endpoints(tenant: &Tenant) -> Option<Endpoints> {
 pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> Gathering {
     let (tenant, known) = {
         let state = ctx.state();
-        let Some(tenant) = state.world.tenant(key).cloned() else { return Gathering::Gone };
+        let Some(tenant) = state.world.tenant(key).cloned() else {
+            return Gathering::Gone;
+        };
         let known = state.world.credential_of(&tenant).cloned();
         (tenant, known)
     };
-    let (Some(endpoints), Ok(tenant_id)) = (endpoints(&tenant), tenant.spec.tenant_id.parse()) else {
+    let (Some(endpoints), Ok(tenant_id)) = (endpoints(&tenant), tenant.spec.tenant_id.parse())
+    else {
         return Gathering::Rejected;
     };
     let denied = ctx.operator_namespace.as_deref() == Some(&*key.namespace);
@@ -142,9 +149,15 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
     let (health, unproven) = match &credential {
         CredentialFound::Found(credential) => {
             let fingerprint = credential.fingerprint(endpoints.login);
-            let changed_at = state.world.credential_of(&tenant).and_then(|entry| entry.changed_at);
+            let changed_at = state
+                .world
+                .credential_of(&tenant)
+                .and_then(|entry| entry.changed_at);
             state.gate.learn(fingerprint, changed_at, now);
-            (state.gate.health(fingerprint), state.gate.is_unproven(fingerprint))
+            (
+                state.gate.health(fingerprint),
+                state.gate.is_unproven(fingerprint),
+            )
         }
         _ => (Health::Fine, false),
     };
@@ -153,15 +166,31 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
         TargetView::Absent => stranger.cloned().unwrap_or(TargetView::Absent),
         known => known,
     };
-    let old_target = state.world.other_targets(&tenant, &name).map(|(name, owned)| OldTarget { name, owned });
+    let old_target = state
+        .world
+        .other_targets(&tenant, &name)
+        .map(|(name, owned)| OldTarget { name, owned });
     let memo = state.world.memo(&tenant.uid);
-    Gathering::Found(Box::new(Snapshot { tenant, tenant_id, endpoints, credential, health, unproven, target, old_target, memo }))
+    Gathering::Found(Box::new(Snapshot {
+        tenant,
+        tenant_id,
+        endpoints,
+        credential,
+        health,
+        unproven,
+        target,
+        old_target,
+        memo,
+    }))
 }
 
 /// No labelled Secret of that name is known: is there one without the label?
 /// `None`: nobody can tell now.
 async fn look_for_credential(ctx: &Context, tenant: &Tenant) -> Option<CredentialFound> {
-    let key = Key { namespace: tenant.key.namespace.clone(), name: tenant.spec.secret_ref.name.as_str().into() };
+    let key = Key {
+        namespace: tenant.key.namespace.clone(),
+        name: tenant.spec.secret_ref.name.as_str().into(),
+    };
     let recent = ctx.state().lookups.recent(&key, ctx.now());
     let look = match recent {
         Some(look) => look,
@@ -169,7 +198,10 @@ async fn look_for_credential(ctx: &Context, tenant: &Tenant) -> Option<Credentia
             Ok(metadata) => {
                 let labels = metadata.labels.unwrap_or_default();
                 // Labelled a moment ago: the watch is about to tell.
-                if labels.get(LABEL_CREDENTIAL).is_some_and(|value| value == "true") {
+                if labels
+                    .get(LABEL_CREDENTIAL)
+                    .is_some_and(|value| value == "true")
+                {
                     return None;
                 }
                 Look::Unlabelled

@@ -53,7 +53,9 @@ pub enum ApiError {
 
 impl ApiError {
     fn from_kube(error: &kube::Error) -> Self {
-        let kube::Error::Api(status) = error else { return Self::Unreachable };
+        let kube::Error::Api(status) = error else {
+            return Self::Unreachable;
+        };
         match status.code {
             404 => Self::NotFound,
             409 => Self::Conflict,
@@ -81,8 +83,14 @@ impl ApiError {
 }
 
 fn is_terminating(status: &kube::core::Status) -> bool {
-    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
-    causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
+    let causes = status
+        .details
+        .as_ref()
+        .map(|details| details.causes.as_slice())
+        .unwrap_or_default();
+    causes
+        .iter()
+        .any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// What a target Secret is to be.
@@ -111,7 +119,11 @@ impl KubeApi {
     /// On this client.
     #[must_use]
     pub fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics, reachable: std::sync::Arc::new(AtomicBool::new(true)) }
+        Self {
+            client,
+            metrics,
+            reachable: std::sync::Arc::new(AtomicBool::new(true)),
+        }
     }
 
     /// The client, for watches.
@@ -131,7 +143,11 @@ impl KubeApi {
         self.reachable.store(reachable, Ordering::Relaxed);
     }
 
-    async fn send(&self, what: &'static str, request: Request<Vec<u8>>) -> Result<Zeroizing<String>, ApiError> {
+    async fn send(
+        &self,
+        what: &'static str,
+        request: Request<Vec<u8>>,
+    ) -> Result<Zeroizing<String>, ApiError> {
         let timer = self.metrics.api_timer(what);
         let result = tokio::time::timeout(REQUEST_TIMEOUT, self.client.request_text(request)).await;
         let result = match result {
@@ -140,19 +156,27 @@ impl KubeApi {
             Ok(Ok(text)) => Ok(Zeroizing::new(text)),
         };
         self.set_reachable(result.as_ref().err() != Some(&ApiError::Unreachable));
-        timer.done(result.as_ref().map_or_else(|error| error.as_str(), |_| "ok"));
+        timer.done(
+            result
+                .as_ref()
+                .map_or_else(|error| error.as_str(), |_| "ok"),
+        );
         result
     }
 
     /// What stands under this name: its metadata.
     pub async fn look(&self, key: &Key) -> Result<ObjectMeta, ApiError> {
-        let text = self.send("get_metadata", get(&secret_path(key), ACCEPT_METADATA)?).await?;
+        let text = self
+            .send("get_metadata", get(&secret_path(key), ACCEPT_METADATA)?)
+            .await?;
         metadata_of(&text)
     }
 
     /// What stands under this name, its bytes too.
     pub async fn read(&self, key: &Key) -> Result<SecretBody, ApiError> {
-        let text = self.send("get_secret", get(&secret_path(key), "application/json")?).await?;
+        let text = self
+            .send("get_secret", get(&secret_path(key), "application/json")?)
+            .await?;
         serde_json::from_str(&text).map_err(|_| ApiError::Unreachable)
     }
 
@@ -160,7 +184,13 @@ impl KubeApi {
     pub async fn create(&self, draft: &SecretDraft<'_>) -> Result<ObjectMeta, ApiError> {
         let path = format!("/api/v1/namespaces/{}/secrets", draft.key.namespace);
         let mut annotations = draft.metadata.annotations.clone();
-        annotations.extend(draft.held.iter().flat_map(|held| held.annotations()).map(|(k, v)| (k.to_owned(), v)));
+        annotations.extend(
+            draft
+                .held
+                .iter()
+                .flat_map(|held| held.annotations())
+                .map(|(k, v)| (k.to_owned(), v)),
+        );
         let mut body = json!({
             "apiVersion": "v1",
             "kind": "Secret",
@@ -175,20 +205,45 @@ impl KubeApi {
             "data": encoded(draft.keys),
         });
         let bytes = take_bytes(&mut body);
-        let request = request(Method::POST, &path, "application/json", ACCEPT_METADATA, bytes)?;
+        let request = request(
+            Method::POST,
+            &path,
+            "application/json",
+            ACCEPT_METADATA,
+            bytes,
+        )?;
         metadata_of(&self.send("create_secret", request).await?)
     }
 
     /// Changes a target, exactly this one as it was seen: `Conflict` or `Invalid` if it is another by now.
-    pub async fn patch(&self, draft: &SecretDraft<'_>, uid: &str, resource_version: &str) -> Result<ObjectMeta, ApiError> {
-        let mut annotations: BTreeMap<String, Value> =
-            draft.metadata.annotations.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+    pub async fn patch(
+        &self,
+        draft: &SecretDraft<'_>,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<ObjectMeta, ApiError> {
+        let mut annotations: BTreeMap<String, Value> = draft
+            .metadata
+            .annotations
+            .iter()
+            .map(|(k, v)| (k.clone(), json!(v)))
+            .collect();
         for name in Held::NAMES {
             annotations.insert(name.to_owned(), Value::Null);
         }
-        annotations.extend(draft.held.iter().flat_map(|held| held.annotations()).map(|(k, v)| (k.to_owned(), json!(v))));
-        let mut labels: BTreeMap<String, Value> =
-            draft.metadata.labels.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+        annotations.extend(
+            draft
+                .held
+                .iter()
+                .flat_map(|held| held.annotations())
+                .map(|(k, v)| (k.to_owned(), json!(v))),
+        );
+        let mut labels: BTreeMap<String, Value> = draft
+            .metadata
+            .labels
+            .iter()
+            .map(|(k, v)| (k.clone(), json!(v)))
+            .collect();
         for name in &draft.metadata.unwanted {
             annotations.insert(name.clone(), Value::Null);
             labels.insert(name.clone(), Value::Null);
@@ -202,13 +257,23 @@ impl KubeApi {
             "data": data,
         });
         let bytes = take_bytes(&mut body);
-        let request =
-            request(Method::PATCH, &secret_path(draft.key), "application/merge-patch+json", ACCEPT_METADATA, bytes)?;
+        let request = request(
+            Method::PATCH,
+            &secret_path(draft.key),
+            "application/merge-patch+json",
+            ACCEPT_METADATA,
+            bytes,
+        )?;
         metadata_of(&self.send("patch_secret", request).await?)
     }
 
     /// Deletes a target, exactly this one as it was seen.
-    pub async fn delete(&self, key: &Key, uid: &str, resource_version: &str) -> Result<(), ApiError> {
+    pub async fn delete(
+        &self,
+        key: &Key,
+        uid: &str,
+        resource_version: &str,
+    ) -> Result<(), ApiError> {
         let body = json!({
             "apiVersion": "v1", "kind": "DeleteOptions",
             "preconditions": {"uid": uid, "resourceVersion": resource_version},
@@ -224,7 +289,11 @@ impl KubeApi {
     }
 
     /// Writes a status over exactly the object that was read. Returns the new resourceVersion.
-    pub async fn write_status(&self, tenant: &Tenant, status: &DefenderTenantStatus) -> Result<String, ApiError> {
+    pub async fn write_status(
+        &self,
+        tenant: &Tenant,
+        status: &DefenderTenantStatus,
+    ) -> Result<String, ApiError> {
         let path = format!("{}/status", tenant_path(&tenant.key));
         let body = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND,
@@ -235,24 +304,40 @@ impl KubeApi {
             "status": status,
         });
         let bytes = body.to_string().into_bytes();
-        let request = request(Method::PUT, &path, "application/json", ACCEPT_METADATA, bytes)?;
+        let request = request(
+            Method::PUT,
+            &path,
+            "application/json",
+            ACCEPT_METADATA,
+            bytes,
+        )?;
         let metadata = metadata_of(&self.send("put_status", request).await?)?;
         metadata.resource_version.ok_or(ApiError::Unreachable)
     }
 
     /// The tenant as the API server has it.
     pub async fn tenant(&self, key: &Key) -> Result<TenantObject, ApiError> {
-        let text = self.send("get_tenant", get(&tenant_path(key), "application/json")?).await?;
+        let text = self
+            .send("get_tenant", get(&tenant_path(key), "application/json")?)
+            .await?;
         serde_json::from_str(&text).map_err(|_| ApiError::Unreachable)
     }
 }
 
 fn secret_path(key: &Key) -> String {
-    format!("{}/{}", SecretMeta::url_path(&(), Some(&key.namespace)), key.name)
+    format!(
+        "{}/{}",
+        SecretMeta::url_path(&(), Some(&key.namespace)),
+        key.name
+    )
 }
 
 fn tenant_path(key: &Key) -> String {
-    format!("{}/{}", TenantObject::url_path(&(), Some(&key.namespace)), key.name)
+    format!(
+        "{}/{}",
+        TenantObject::url_path(&(), Some(&key.namespace)),
+        key.name
+    )
 }
 
 fn owner_reference(owner: &Tenant) -> Value {
@@ -263,7 +348,9 @@ fn owner_reference(owner: &Tenant) -> Value {
 }
 
 fn encoded(keys: &Rendered) -> serde_json::Map<String, Value> {
-    keys.iter().map(|(name, value)| ((*name).to_owned(), json!(STANDARD.encode(value.as_bytes())))).collect()
+    keys.iter()
+        .map(|(name, value)| ((*name).to_owned(), json!(STANDARD.encode(value.as_bytes()))))
+        .collect()
 }
 
 /// The document's text; its copies of the bytes are wiped.

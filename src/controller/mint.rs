@@ -9,7 +9,7 @@ use crate::core::breaker::{Effect, Outcome};
 use crate::core::claims::{self, Claims, Mismatch};
 use crate::core::errors::{Failure, Scope};
 use crate::core::gate::{Admission, MintKey, Report};
-use crate::core::gathered::{Minted, ProbeResult};
+use crate::core::gathered::{Minted, ProbeResult, WriteFailure};
 use crate::core::inspect::token_facts;
 use crate::core::plan::MintWhy;
 use crate::core::schedule::saturating_sub;
@@ -30,7 +30,10 @@ impl Begun<'_> {
     fn report(&mut self, outcome: Outcome<'_>, retry_after: Option<std::time::Duration>) -> Report {
         self.reported = true;
         let now = self.ctx.now();
-        self.ctx.state().gate.report(self.key, self.uid, outcome, retry_after, self.alone, now)
+        self.ctx
+            .state()
+            .gate
+            .report(self.key, self.uid, outcome, retry_after, self.alone, now)
     }
 }
 
@@ -48,42 +51,28 @@ impl Executor<'_> {
     pub(super) async fn mint(&self, why: MintWhy, hands: &mut Hands) {
         let (ctx, snapshot) = (self.ctx, self.snapshot);
         let tenant = &snapshot.tenant;
-        let Some(credential) = snapshot.credential().cloned() else { return };
+        let Some(credential) = snapshot.credential().cloned() else {
+            return;
+        };
         let (tenant_id, expected) = {
             let g = snapshot.view(&hands.session, ctx);
             let Some(expected) = g.expected() else { return };
             (g.tenant_id, expected)
         };
         let fingerprint = credential.fingerprint(snapshot.endpoints.login);
-        let key = MintKey { fingerprint, tenant: tenant_id, audience: snapshot.endpoints.audience };
-        // A token that can't be written would be minted again: see first whether the API server is back.
-        if !ctx.kube.is_reachable() && ctx.kube.look(&self.target_key()).await == Err(ApiError::Unreachable) {
-            hands.session.failed_write = Some(crate::core::gathered::WriteFailure::Unreachable);
-            ctx.state().world.remember(&tenant.key, &tenant.uid, |memo| memo.api_failures = memo.api_failures.saturating_add(1));
-            return;
-        }
-        let (alone, called) = {
-            let mut state = ctx.state();
-            let lane_is_empty = state.queue.lane_is_empty(fingerprint);
-            match state.gate.admit(key, &tenant.uid, self.called, lane_is_empty, ctx.now()) {
-                Admission::Go => (state.world.is_alone(fingerprint), state.queue.begun(&tenant.key)),
-                Admission::Wait(at) => {
-                    hands.session.not_admitted = Some(Some(at));
-                    return;
-                }
-                Admission::Park => {
-                    hands.session.not_admitted = Some(None);
-                    return;
-                }
-            }
+        let key = MintKey {
+            fingerprint,
+            tenant: tenant_id,
+            audience: snapshot.endpoints.audience,
         };
-        let mut begun = Begun { ctx, key, uid: &tenant.uid, alone, reported: false };
-        if called {
-            // Its lane may call the next one.
-            ctx.notify();
-        }
+        let Some(mut begun) = self.begin(key, hands).await else {
+            return;
+        };
         if why == MintWhy::Forced {
-            hands.session.served_request.clone_from(&tenant.refresh_request);
+            hands
+                .session
+                .served_request
+                .clone_from(&tenant.refresh_request);
         }
         let request = TokenRequest {
             login: snapshot.endpoints.login,
@@ -95,7 +84,13 @@ impl Executor<'_> {
         let timer = ctx.metrics.token_timer();
         let answer = ctx.entra.mint(&request).await;
         timer.observe();
-        let trail = Trail { ns: &tenant.key.namespace, name: &tenant.key.name, tenant: tenant_id.to_string(), client: credential.client_id.to_string(), why };
+        let trail = Trail {
+            ns: &tenant.key.namespace,
+            name: &tenant.key.name,
+            tenant: tenant_id.to_string(),
+            client: credential.client_id.to_string(),
+            why,
+        };
         hands.why = Some(why);
         hands.expected = Some(expected);
         hands.fingerprint = fingerprint.to_string();
@@ -111,11 +106,65 @@ impl Executor<'_> {
                 drop(begun);
                 self.announce(report, fingerprint);
                 let scope = report.scope.unwrap_or(failure.verdict.scope);
-                ctx.metrics.mint(failure.verdict.reason.as_str(), scope.as_str());
+                ctx.metrics
+                    .mint(failure.verdict.reason.as_str(), scope.as_str());
                 trail.failed(&failure);
-                hands.session.minted = Some(Minted::Failed { failure, scope, progress: report.progress });
+                hands.session.minted = Some(Minted::Failed {
+                    failure,
+                    scope,
+                    progress: report.progress,
+                });
             }
         }
+    }
+
+    /// Begins a mint, or says in the session why not.
+    async fn begin(&self, key: MintKey, hands: &mut Hands) -> Option<Begun<'_>> {
+        let (ctx, tenant) = (self.ctx, &self.snapshot.tenant);
+        // A token that can't be written would be minted again: see first whether the API server is back.
+        if !ctx.kube.is_reachable()
+            && ctx.kube.look(&self.target_key()).await == Err(ApiError::Unreachable)
+        {
+            hands.session.failed_write = Some(WriteFailure::Unreachable);
+            ctx.state()
+                .world
+                .remember(&tenant.key, &tenant.uid, |memo| {
+                    memo.api_failures = memo.api_failures.saturating_add(1);
+                });
+            return None;
+        }
+        let (alone, called) = {
+            let mut state = ctx.state();
+            let lane_is_empty = state.queue.lane_is_empty(key.fingerprint);
+            match state
+                .gate
+                .admit(key, &tenant.uid, self.called, lane_is_empty, ctx.now())
+            {
+                Admission::Go => (
+                    state.world.is_alone(key.fingerprint),
+                    state.queue.begun(&tenant.key),
+                ),
+                Admission::Wait(at) => {
+                    hands.session.not_admitted = Some(Some(at));
+                    return None;
+                }
+                Admission::Park => {
+                    hands.session.not_admitted = Some(None);
+                    return None;
+                }
+            }
+        };
+        if called {
+            // Its lane may call the next one.
+            ctx.notify();
+        }
+        Some(Begun {
+            ctx,
+            key,
+            uid: &tenant.uid,
+            alone,
+            reported: false,
+        })
     }
 
     /// Everybody who has the credential must say so in its status, once.
@@ -133,10 +182,22 @@ impl Executor<'_> {
     }
 
     /// Checks a token before anybody may publish it.
-    fn take_in(&self, answer: Answer, expected: claims::Expected, trail: &Trail<'_>, hands: &mut Hands) {
-        let Answer { answer, correlation_id, received_at } = answer;
+    fn take_in(
+        &self,
+        answer: Answer,
+        expected: claims::Expected,
+        trail: &Trail<'_>,
+        hands: &mut Hands,
+    ) {
+        let Answer {
+            answer,
+            correlation_id,
+            received_at,
+        } = answer;
         // One clock decides, for the token as for what is due; what the body took to arrive is the token's loss.
-        let took = Timestamp::now().duration_since(received_at).max(SignedDuration::ZERO);
+        let took = Timestamp::now()
+            .duration_since(received_at)
+            .max(SignedDuration::ZERO);
         let received_at = saturating_sub(self.ctx.now(), took);
         let skew = clock_skew(answer.server_date, received_at);
         let checked = Claims::decode(answer.token.expose())
@@ -145,9 +206,17 @@ impl Executor<'_> {
             Ok(checked) => {
                 self.ctx.metrics.mint("ok", "None");
                 trail.minted(&checked, correlation_id);
-                let refresh_in = answer.refresh_in.and_then(|d| SignedDuration::try_from(d).ok());
+                let refresh_in = answer
+                    .refresh_in
+                    .and_then(|d| SignedDuration::try_from(d).ok());
                 let g = self.snapshot.view(&hands.session, self.ctx);
-                let token = token_facts(&g, received_at, checked.expires_at, refresh_in, checked.roles);
+                let token = token_facts(
+                    &g,
+                    received_at,
+                    checked.expires_at,
+                    refresh_in,
+                    checked.roles,
+                );
                 hands.token = Some(answer.token);
                 hands.session.minted = Some(Minted::Token { token, skew });
             }
@@ -155,7 +224,10 @@ impl Executor<'_> {
                 self.ctx.metrics.mint("mismatch", "Tenant");
                 trail.wrong(mismatch, correlation_id);
                 let detail = mismatch_text(mismatch);
-                hands.session.minted = Some(Minted::Wrong { reason: mismatch.reason(skew), detail });
+                hands.session.minted = Some(Minted::Wrong {
+                    reason: mismatch.reason(skew),
+                    detail,
+                });
             }
         }
     }
@@ -163,19 +235,29 @@ impl Executor<'_> {
     /// Tries the token with one call.
     pub(super) async fn probe(&self, hands: &mut Hands) -> Result<(), ApiError> {
         let now = self.ctx.now();
-        let roles: Vec<String> =
-            self.snapshot.view(&hands.session, self.ctx).live_roles(now).unwrap_or_default().to_vec();
-        let (Some(check), Some(token)) = (check_for(&roles), self.token_at_hand(hands).await?) else {
+        let roles: Vec<String> = self
+            .snapshot
+            .view(&hands.session, self.ctx)
+            .live_roles(now)
+            .unwrap_or_default()
+            .to_vec();
+        let (Some(check), Some(token)) = (check_for(&roles), self.token_at_hand(hands).await?)
+        else {
             hands.session.probed = Some(ProbeResult::Works);
             return Ok(());
         };
-        let result = self.ctx.prober.probe(self.snapshot.endpoints.api_url, check, &token).await;
+        let result = self
+            .ctx
+            .prober
+            .probe(self.snapshot.endpoints.api_url, check, &token)
+            .await;
         hands.token = Some(token);
         hands.session.probed = Some(match result {
             Ok(()) => ProbeResult::Works,
-            Err(failure) if failure.verdict.scope == Scope::Tenant => {
-                ProbeResult::Fails { reason: failure.verdict.reason, detail: failure.verdict.detail }
-            }
+            Err(failure) if failure.verdict.scope == Scope::Tenant => ProbeResult::Fails {
+                reason: failure.verdict.reason,
+                detail: failure.verdict.detail,
+            },
             Err(_) => ProbeResult::Unknown,
         });
         let outcome = match hands.session.probed {
@@ -230,9 +312,19 @@ impl Trail<'_> {
     fn failed(&self, failure: &Failure) {
         let verdict = &failure.verdict;
         tracing::info!(
-            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, why = self.why.as_str(),
-            correlation_id = failure.correlation_id.map(|id| id.to_string()).unwrap_or_default(),
-            code = verdict.code.unwrap_or_default(), scope = verdict.scope.as_str(), outcome = verdict.reason.as_str(), "mint"
+            namespace = self.ns,
+            name = self.name,
+            tenant = self.tenant,
+            client_id = self.client,
+            why = self.why.as_str(),
+            correlation_id = failure
+                .correlation_id
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+            code = verdict.code.unwrap_or_default(),
+            scope = verdict.scope.as_str(),
+            outcome = verdict.reason.as_str(),
+            "mint"
         );
     }
 }

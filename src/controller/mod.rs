@@ -15,6 +15,7 @@ pub mod preflight;
 mod reconcile;
 mod watch;
 mod world;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -101,29 +102,60 @@ fn resume_gate(ctx: &Context) {
     let mut state = ctx.state();
     let state = &mut *state;
     let newest = state.world.newest_tokens();
-    for tenant in state.world.tenants().filter(|tenant| !tenant.deleting && !tenant.spec.suspend) {
-        let (Some(attempt), Some(error)) = (&tenant.status.attempt, &tenant.status.last_error) else { continue };
-        let Some(reason) = Reason::parse(&error.reason) else { continue };
-        let Some(endpoints) = gather::endpoints(tenant) else { continue };
-        let credential = state.world.credential_of(tenant).and_then(|entry| entry.parsed.as_ref().ok());
-        let Some(fingerprint) = credential.map(|credential| credential.fingerprint(endpoints.login)) else { continue };
+    for tenant in state
+        .world
+        .tenants()
+        .filter(|tenant| !tenant.deleting && !tenant.spec.suspend)
+    {
+        let (Some(attempt), Some(error)) = (&tenant.status.attempt, &tenant.status.last_error)
+        else {
+            continue;
+        };
+        let Some(reason) = Reason::parse(&error.reason) else {
+            continue;
+        };
+        let Some(endpoints) = gather::endpoints(tenant) else {
+            continue;
+        };
+        let credential = state
+            .world
+            .credential_of(tenant)
+            .and_then(|entry| entry.parsed.as_ref().ok());
+        let Some(fingerprint) =
+            credential.map(|credential| credential.fingerprint(endpoints.login))
+        else {
+            continue;
+        };
         if fingerprint.to_string() != attempt.fingerprint {
             continue;
         }
         // Somebody got a token with it since: whatever this tenant met is over, or its own.
-        let accepted = newest.get(&attempt.fingerprint).is_some_and(|issued| *issued > attempt.last_at.0);
+        let accepted = newest
+            .get(&attempt.fingerprint)
+            .is_some_and(|issued| *issued > attempt.last_at.0);
         let next = attempt.next_at.as_ref().map_or(now, |at| at.0);
         if error.scope == Scope::Credential.as_str() {
-            let covered = credential.zip(tenant.spec.tenant_id.parse().ok()).is_some_and(|(c, id)| c.covers(id));
+            let covered = credential
+                .zip(tenant.spec.tenant_id.parse().ok())
+                .is_some_and(|(c, id)| c.covers(id));
             if accepted || !covered {
                 continue;
             }
             state.gate.learn(fingerprint, None, now);
-            state.gate.resume(fingerprint, usize::try_from(attempt.count).unwrap_or(1), next, reason);
+            state.gate.resume(
+                fingerprint,
+                usize::try_from(attempt.count).unwrap_or(1),
+                next,
+                reason,
+            );
         } else if reason == Reason::Throttled
             && let Ok(tenant) = tenant.spec.tenant_id.parse()
         {
-            let key = MintKey { fingerprint, tenant, audience: endpoints.audience };
+            let key = MintKey {
+                fingerprint,
+                tenant,
+                audience: endpoints.audience,
+            };
             state.gate.resume_pause(key, next, now);
         }
     }

@@ -16,7 +16,8 @@ use serde_json::Value;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::api::{
-    ANNOTATION_REFRESH_REQUESTED, DefenderTenantSpec, DefenderTenantStatus, GROUP, KIND, PLURAL, VERSION,
+    ANNOTATION_REFRESH_REQUESTED, DefenderTenantSpec, DefenderTenantStatus, GROUP, KIND, PLURAL,
+    VERSION,
 };
 use crate::core::credential::SecretData;
 use crate::core::tenant::{Key, Tenant};
@@ -25,7 +26,14 @@ use crate::core::tenant::{Key, Tenant};
 /// `keep` chooses annotations: `last-applied-configuration` carries a Secret's data and is never kept.
 fn metadata(value: &Value, keep: impl Fn(&str) -> bool) -> ObjectMeta {
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let time = |name: &str| value.get(name).and_then(Value::as_str)?.parse::<Timestamp>().ok().map(Time);
+    let time = |name: &str| {
+        value
+            .get(name)
+            .and_then(Value::as_str)?
+            .parse::<Timestamp>()
+            .ok()
+            .map(Time)
+    };
     let map = |name: &str, keep: &dyn Fn(&str) -> bool| -> Option<BTreeMap<String, String>> {
         let entries = value.get(name)?.as_object()?.iter();
         Some(
@@ -35,9 +43,10 @@ fn metadata(value: &Value, keep: impl Fn(&str) -> bool) -> ObjectMeta {
                 .collect(),
         )
     };
-    let owners = value.get("ownerReferences").and_then(Value::as_array).map(|owners| {
-        owners.iter().map(owner).collect::<Vec<_>>()
-    });
+    let owners = value
+        .get("ownerReferences")
+        .and_then(Value::as_array)
+        .map(|owners| owners.iter().map(owner).collect::<Vec<_>>());
     ObjectMeta {
         name: text("name"),
         namespace: text("namespace"),
@@ -54,7 +63,13 @@ fn metadata(value: &Value, keep: impl Fn(&str) -> bool) -> ObjectMeta {
 }
 
 fn owner(value: &Value) -> OwnerReference {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| {
+        value
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     OwnerReference {
         api_version: text("apiVersion"),
         kind: text("kind"),
@@ -113,7 +128,9 @@ secret_resource!(SecretMeta, metadata_only: true);
 impl<'de> Deserialize<'de> for SecretMeta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let object = Value::deserialize(deserializer)?;
-        Ok(Self { metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), harmless) })
+        Ok(Self {
+            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), harmless),
+        })
     }
 }
 
@@ -147,15 +164,24 @@ impl<'de> Deserialize<'de> for SecretBody {
         let mut data = SecretData::new();
         if let Some(Value::Object(entries)) = object.get_mut("data").map(Value::take) {
             for (key, value) in entries {
-                let Value::String(mut text) = value else { continue };
+                let Value::String(mut text) = value else {
+                    continue;
+                };
                 if let Ok(bytes) = STANDARD.decode(&text) {
                     data.insert(key, Zeroizing::new(bytes));
                 }
                 text.zeroize();
             }
         }
-        let immutable = object.get("immutable").and_then(Value::as_bool).unwrap_or(false);
-        Ok(Self { metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), harmless), data, immutable })
+        let immutable = object
+            .get("immutable")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        Ok(Self {
+            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), harmless),
+            data,
+            immutable,
+        })
     }
 }
 
@@ -171,10 +197,22 @@ pub struct TenantObject {
 impl<'de> Deserialize<'de> for TenantObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut object = Value::deserialize(deserializer)?;
-        let spec = object.get_mut("spec").map(Value::take).and_then(|spec| serde_json::from_value(spec).ok());
-        let status = object.get_mut("status").map(Value::take).and_then(|status| serde_json::from_value(status).ok());
-        let metadata = metadata(object.get("metadata").unwrap_or(&Value::Null), |name| name == ANNOTATION_REFRESH_REQUESTED);
-        Ok(Self { metadata, spec: spec.map(Arc::new), status: Arc::new(status.unwrap_or_default()) })
+        let spec = object
+            .get_mut("spec")
+            .map(Value::take)
+            .and_then(|spec| serde_json::from_value(spec).ok());
+        let status = object
+            .get_mut("status")
+            .map(Value::take)
+            .and_then(|status| serde_json::from_value(status).ok());
+        let metadata = metadata(object.get("metadata").unwrap_or(&Value::Null), |name| {
+            name == ANNOTATION_REFRESH_REQUESTED
+        });
+        Ok(Self {
+            metadata,
+            spec: spec.map(Arc::new),
+            status: Arc::new(status.unwrap_or_default()),
+        })
     }
 }
 
@@ -218,7 +256,10 @@ impl TenantObject {
             uid: self.metadata.uid.filter(|uid| !uid.is_empty())?,
             resource_version: self.metadata.resource_version?,
             generation: self.metadata.generation.unwrap_or_default(),
-            created_at: self.metadata.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+            created_at: self
+                .metadata
+                .creation_timestamp
+                .map_or(Timestamp::UNIX_EPOCH, |time| time.0),
             deleting: self.metadata.deletion_timestamp.is_some(),
             refresh_request: self
                 .metadata
@@ -238,7 +279,10 @@ const REQUEST_MAX: usize = 128;
 /// Namespace and name of an object.
 #[must_use]
 pub fn key(metadata: &ObjectMeta) -> Key {
-    Key::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
+    Key::new(
+        metadata.namespace.as_deref().unwrap_or_default(),
+        metadata.name.as_deref().unwrap_or_default(),
+    )
 }
 
 /// The owner reference of the controller, if it is one of ours.
@@ -248,7 +292,10 @@ pub fn controller_of(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     owners.iter().find(|owner| {
         owner.controller == Some(true)
             && owner.kind == KIND
-            && owner.api_version.split_once('/').is_some_and(|(group, _)| group == GROUP)
+            && owner
+                .api_version
+                .split_once('/')
+                .is_some_and(|(group, _)| group == GROUP)
     })
 }
 
@@ -260,7 +307,12 @@ mod tests {
 
     /// Every value of a document in turn replaced by one of another type.
     fn misshapen(document: &Value) -> Vec<Value> {
-        let mut all = vec![Value::Null, serde_json::json!(7), serde_json::json!([CANARY]), serde_json::json!(CANARY)];
+        let mut all = vec![
+            Value::Null,
+            serde_json::json!(7),
+            serde_json::json!([CANARY]),
+            serde_json::json!(CANARY),
+        ];
         if let Value::Object(map) = document {
             for (key, value) in map {
                 for other in misshapen(value) {
@@ -306,11 +358,42 @@ mod tests {
             controller,
             block_owner_deletion: None,
         };
-        let meta = |owner| ObjectMeta { owner_references: Some(vec![owner]), ..ObjectMeta::default() };
-        assert!(controller_of(&meta(owner("defendertenant.io/v1alpha1", "DefenderTenant", Some(true)))).is_some());
-        assert!(controller_of(&meta(owner("defendertenant.io/v2", "DefenderTenant", Some(true)))).is_some());
-        assert!(controller_of(&meta(owner("defendertenant.io/v1alpha1", "DefenderTenant", None))).is_none());
+        let meta = |owner| ObjectMeta {
+            owner_references: Some(vec![owner]),
+            ..ObjectMeta::default()
+        };
+        assert!(
+            controller_of(&meta(owner(
+                "defendertenant.io/v1alpha1",
+                "DefenderTenant",
+                Some(true)
+            )))
+            .is_some()
+        );
+        assert!(
+            controller_of(&meta(owner(
+                "defendertenant.io/v2",
+                "DefenderTenant",
+                Some(true)
+            )))
+            .is_some()
+        );
+        assert!(
+            controller_of(&meta(owner(
+                "defendertenant.io/v1alpha1",
+                "DefenderTenant",
+                None
+            )))
+            .is_none()
+        );
         assert!(controller_of(&meta(owner("other.io/v1", "DefenderTenant", Some(true)))).is_none());
-        assert!(controller_of(&meta(owner("defendertenant.io/v1alpha1", "Other", Some(true)))).is_none());
+        assert!(
+            controller_of(&meta(owner(
+                "defendertenant.io/v1alpha1",
+                "Other",
+                Some(true)
+            )))
+            .is_none()
+        );
     }
 }

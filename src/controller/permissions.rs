@@ -24,20 +24,29 @@ impl Guard {
     /// Suspects nothing yet.
     #[must_use]
     pub const fn new(client: Client, namespaces: Vec<String>) -> Self {
-        Self { client, namespaces, look: None }
+        Self {
+            client,
+            namespaces,
+            look: None,
+        }
     }
 
     /// A watch was denied.
     pub fn suspect(&mut self) {
         if self.look.is_none() {
-            self.look = Some(tokio::spawn(look(self.client.clone(), self.namespaces.clone())));
+            self.look = Some(tokio::spawn(look(
+                self.client.clone(),
+                self.namespaces.clone(),
+            )));
         }
     }
 
     /// Ends when a permission is known to be gone.
     pub async fn denied(&mut self) -> PreflightError {
         loop {
-            let Some(look) = &mut self.look else { return std::future::pending().await };
+            let Some(look) = &mut self.look else {
+                return std::future::pending().await;
+            };
             let found = look.await;
             self.look = None;
             if let Ok(Some(error)) = found {
@@ -58,7 +67,8 @@ impl Drop for Guard {
 /// A denial that lasts. Any other answer, or none, is no proof: the watches try again by themselves.
 async fn look(client: Client, namespaces: Vec<String>) -> Option<PreflightError> {
     for left in (0..PATIENCE).rev() {
-        match tokio::time::timeout(LOOK_TIMEOUT, preflight::permissions(&client, &namespaces)).await {
+        match tokio::time::timeout(LOOK_TIMEOUT, preflight::permissions(&client, &namespaces)).await
+        {
             Ok(Err(denied @ PreflightError::Denied { .. })) if left == 0 => return Some(denied),
             Ok(Err(PreflightError::Denied { .. })) => tokio::time::sleep(BETWEEN).await,
             _ => return None,

@@ -1,6 +1,8 @@
 //! What must be there before the operator starts, and how to say what isn't.
 
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
 use kube::api::PostParams;
 use kube::{Api, Client};
 
@@ -10,10 +12,14 @@ use crate::api::{GROUP, PLURAL, VERSION};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PreflightError {
     /// No such API group.
-    #[error("the cluster has no DefenderTenant resource: install its CRD first (kubectl apply -f crds/)")]
+    #[error(
+        "the cluster has no DefenderTenant resource: install its CRD first (kubectl apply -f crds/)"
+    )]
     NoCrd,
     /// The group is there, our version isn't.
-    #[error("the cluster's DefenderTenant CRD doesn't serve {GROUP}/{VERSION} (it serves {served}): install this operator's CRD, or the operator that belongs to that one")]
+    #[error(
+        "the cluster's DefenderTenant CRD doesn't serve {GROUP}/{VERSION} (it serves {served}): install this operator's CRD, or the operator that belongs to that one"
+    )]
     NoVersion {
         /// What it serves.
         served: String,
@@ -37,8 +43,18 @@ struct Need {
     subresource: Option<&'static str>,
 }
 
-const fn need(verb: &'static str, group: &'static str, resource: &'static str, subresource: Option<&'static str>) -> Need {
-    Need { verb, group, resource, subresource }
+const fn need(
+    verb: &'static str,
+    group: &'static str,
+    resource: &'static str,
+    subresource: Option<&'static str>,
+) -> Need {
+    Need {
+        verb,
+        group,
+        resource,
+        subresource,
+    }
 }
 
 /// What the operator does, in each namespace that it serves. Events are left out: it works without.
@@ -62,16 +78,32 @@ pub async fn check(client: &Client, namespaces: &[String]) -> Result<(), Preflig
 }
 
 async fn versions(client: &Client) -> Result<(), PreflightError> {
-    let groups = client.list_api_groups().await.map_err(|error| unreachable(&error))?;
+    let groups = client
+        .list_api_groups()
+        .await
+        .map_err(|error| unreachable(&error))?;
     let Some(group) = groups.groups.iter().find(|group| group.name == GROUP) else {
         return Err(PreflightError::NoCrd);
     };
-    let served: Vec<&str> = group.versions.iter().map(|version| version.version.as_str()).collect();
+    let served: Vec<&str> = group
+        .versions
+        .iter()
+        .map(|version| version.version.as_str())
+        .collect();
     if !served.contains(&VERSION) {
-        return Err(PreflightError::NoVersion { served: served.join(", ") });
+        return Err(PreflightError::NoVersion {
+            served: served.join(", "),
+        });
     }
-    let resources = client.list_api_group_resources(&format!("{GROUP}/{VERSION}")).await.map_err(|error| unreachable(&error))?;
-    if resources.resources.iter().any(|resource| resource.name == PLURAL) {
+    let resources = client
+        .list_api_group_resources(&format!("{GROUP}/{VERSION}"))
+        .await
+        .map_err(|error| unreachable(&error))?;
+    if resources
+        .resources
+        .iter()
+        .any(|resource| resource.name == PLURAL)
+    {
         Ok(())
     } else {
         Err(PreflightError::NoCrd)
@@ -81,8 +113,11 @@ async fn versions(client: &Client) -> Result<(), PreflightError> {
 /// Checks the permissions, all of them, so that one round of mending is enough.
 pub async fn permissions(client: &Client, namespaces: &[String]) -> Result<(), PreflightError> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let scopes: Vec<Option<&str>> =
-        if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(|ns| Some(ns.as_str())).collect() };
+    let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
+        vec![None]
+    } else {
+        namespaces.iter().map(|ns| Some(ns.as_str())).collect()
+    };
     let mut missing = Vec::new();
     for namespace in scopes {
         for need in &NEEDS {
@@ -100,19 +135,36 @@ pub async fn permissions(client: &Client, namespaces: &[String]) -> Result<(), P
                 },
                 ..SelfSubjectAccessReview::default()
             };
-            let answer = api.create(&PostParams::default(), &review).await.map_err(|error| unreachable(&error))?;
+            let answer = api
+                .create(&PostParams::default(), &review)
+                .await
+                .map_err(|error| unreachable(&error))?;
             if !answer.status.is_some_and(|status| status.allowed) {
                 missing.push(describe(need, namespace));
             }
         }
     }
-    if missing.is_empty() { Ok(()) } else { Err(PreflightError::Denied { missing }) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(PreflightError::Denied { missing })
+    }
 }
 
 fn describe(need: &Need, namespace: Option<&str>) -> String {
-    let group = if need.group.is_empty() { String::new() } else { format!(".{}", need.group) };
-    let sub = need.subresource.map(|sub| format!("/{sub}")).unwrap_or_default();
-    let place = namespace.map_or_else(|| "in all namespaces".to_owned(), |ns| format!("in namespace {ns}"));
+    let group = if need.group.is_empty() {
+        String::new()
+    } else {
+        format!(".{}", need.group)
+    };
+    let sub = need
+        .subresource
+        .map(|sub| format!("/{sub}"))
+        .unwrap_or_default();
+    let place = namespace.map_or_else(
+        || "in all namespaces".to_owned(),
+        |ns| format!("in namespace {ns}"),
+    );
     format!("{} {}{group}{sub} {place}", need.verb, need.resource)
 }
 

@@ -42,11 +42,20 @@ pub async fn reconcile(ctx: &Context, key: &Key, called: bool) -> Finish {
             return conclude(ctx, key, *snapshot, &hands).await;
         }
         tracing::debug!(tenant = %key, ?step, "step");
-        Executor { ctx, snapshot: &snapshot, called }.run(step, &mut hands).await;
+        Executor {
+            ctx,
+            snapshot: &snapshot,
+            called,
+        }
+        .run(step, &mut hands)
+        .await;
     }
     tracing::error!(tenant = %key, "a reconcile came to no end; it is tried again");
     ctx.metrics.endless.inc();
-    Finish { wake_at: Some(saturating_add(ctx.now(), TROUBLED)), ..Finish::default() }
+    Finish {
+        wake_at: Some(saturating_add(ctx.now(), TROUBLED)),
+        ..Finish::default()
+    }
 }
 
 /// Writes the status if it says anything new, and tells when to come back.
@@ -54,7 +63,10 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
     let mut troubled = None;
     let mut outrun = false;
     remember_loss(ctx, &snapshot, hands);
-    if !snapshot.tenant.deleting && !waits_silently(&snapshot, hands, ctx) && !learned_nothing(hands) {
+    if !snapshot.tenant.deleting
+        && !waits_silently(&snapshot, hands, ctx)
+        && !learned_nothing(hands)
+    {
         for tries_left in (0..STATUS_TRIES).rev() {
             match write_status(ctx, &snapshot, hands, tries_left == 0).await {
                 // Somebody was faster: see what it is now, and say it again.
@@ -68,7 +80,11 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
                     match gather(ctx, key, hands.found.as_ref()).await {
                         Gathering::Found(again) if again.tenant.uid == snapshot.tenant.uid => {
                             outrun |= again.tenant.generation != snapshot.tenant.generation;
-                            snapshot = if outrun { snapshot.at_version_of(&again) } else { *again };
+                            snapshot = if outrun {
+                                snapshot.at_version_of(&again)
+                            } else {
+                                *again
+                            };
                         }
                         other => return without_facts(ctx, key, &other),
                     }
@@ -94,15 +110,19 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
 
 fn without_facts(ctx: &Context, key: &Key, gathering: &Gathering) -> Finish {
     match gathering {
-        Gathering::Gone => Finish { gone: true, ..Finish::default() },
+        Gathering::Gone => Finish {
+            gone: true,
+            ..Finish::default()
+        },
         Gathering::Rejected => {
             tracing::error!(tenant = %key, "the spec breaks a rule of the CRD: is an older CRD installed?");
             Finish::default()
         }
         // A successor of the same name, or an API server that is away.
-        Gathering::Found(_) | Gathering::Later => {
-            Finish { wake_at: Some(saturating_add(ctx.now(), SOON)), ..Finish::default() }
-        }
+        Gathering::Found(_) | Gathering::Later => Finish {
+            wake_at: Some(saturating_add(ctx.now(), SOON)),
+            ..Finish::default()
+        },
     }
 }
 
@@ -112,20 +132,36 @@ fn remember_loss(ctx: &Context, snapshot: &Snapshot, hands: &Hands) {
     let now = ctx.now();
     let g = snapshot.view(&hands.session, ctx);
     let status = &g.tenant.status;
-    let promised = status.token.as_ref().is_some_and(|token| token.expires_at.0 > now)
-        && status.target.as_ref().is_some_and(|target| target.name == g.tenant.target_name());
+    let promised = status
+        .token
+        .as_ref()
+        .is_some_and(|token| token.expires_at.0 > now)
+        && status
+            .target
+            .as_ref()
+            .is_some_and(|target| target.name == g.tenant.target_name());
     let session = &hands.session;
     // Junk that was cleared away is a loss, too; an expired token was promised to nobody.
     let untouched = session.minted.is_none() && session.failed_write.is_none();
-    let holds_one = session.body.as_ref().is_some_and(|body| body.token.is_some());
+    let holds_one = session
+        .body
+        .as_ref()
+        .is_some_and(|body| body.token.is_some());
     let stranger = matches!(g.target, TargetView::Stranger { .. });
     if promised && untouched && !holds_one && !stranger && g.live(now).is_none() {
         let tenant = &snapshot.tenant;
-        ctx.state().world.remember_repair(&tenant.key, &tenant.uid, true, now);
+        ctx.state()
+            .world
+            .remember_repair(&tenant.key, &tenant.uid, true, now);
     }
 }
 
-fn finish(ctx: &Context, snapshot: &Snapshot, hands: &Hands, troubled: Option<SignedDuration>) -> Finish {
+fn finish(
+    ctx: &Context,
+    snapshot: &Snapshot,
+    hands: &Hands,
+    troubled: Option<SignedDuration>,
+) -> Finish {
     let now = ctx.now();
     let g = snapshot.view(&hands.session, ctx);
     let planned = plan(&g, now).wake_at;
@@ -157,7 +193,12 @@ fn learned_nothing(hands: &Hands) -> bool {
     hands.session.failed_write == Some(WriteFailure::Unreachable) && hands.session.minted.is_none()
 }
 
-async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands, last: bool) -> Result<(), ApiError> {
+async fn write_status(
+    ctx: &Context,
+    snapshot: &Snapshot,
+    hands: &Hands,
+    last: bool,
+) -> Result<(), ApiError> {
     let now = ctx.now();
     let tenant = &snapshot.tenant;
     let g = snapshot.view(&hands.session, ctx);
@@ -165,7 +206,13 @@ async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands, last: b
         let credential = snapshot.credential()?;
         let endpoints = &snapshot.endpoints;
         let redirect = credential.redirect_uri.as_deref();
-        Some(consent::url(endpoints.login, g.tenant_id, credential.client_id, endpoints.audience, redirect))
+        Some(consent::url(
+            endpoints.login,
+            g.tenant_id,
+            credential.client_id,
+            endpoints.audience,
+            redirect,
+        ))
     };
     let status = compose(&g, consent_url, now);
     let unwritten = ctx.state().world.is_status_unwritten(&tenant.key);
@@ -175,7 +222,12 @@ async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands, last: b
     match ctx.kube.write_status(tenant, &status).await {
         Ok(resource_version) => {
             let before = tenant.status.clone();
-            ctx.state().world.status_written(&tenant.key, &tenant.uid, resource_version, status.clone());
+            ctx.state().world.status_written(
+                &tenant.key,
+                &tenant.uid,
+                resource_version,
+                status.clone(),
+            );
             let said = notices(&g, now);
             tell(ctx, snapshot, &before, &status, said, now).await;
             Ok(())
@@ -183,7 +235,9 @@ async fn write_status(ctx: &Context, snapshot: &Snapshot, hands: &Hands, last: b
         Err(error) => {
             if error != ApiError::NotFound && (last || error != ApiError::Conflict) {
                 tracing::warn!(tenant = %tenant.key, %error, "the status couldn't be written; it is tried again");
-                ctx.state().world.status_unwritten(&tenant.key, &tenant.uid, status);
+                ctx.state()
+                    .world
+                    .status_unwritten(&tenant.key, &tenant.uid, status);
             }
             Err(error)
         }
@@ -204,8 +258,12 @@ async fn tell(
     let is = conditions::ready_of(after).map(|(status, reason, _)| (status, reason));
     if let Some((ready, reason)) = is.filter(|_| is != was) {
         tracing::info!(
-            namespace = &*tenant.key.namespace, name = &*tenant.key.name, ready, reason,
-            was = was.map(|(_, reason)| reason).unwrap_or_default(), "transition"
+            namespace = &*tenant.key.namespace,
+            name = &*tenant.key.name,
+            ready,
+            reason,
+            was = was.map(|(_, reason)| reason).unwrap_or_default(),
+            "transition"
         );
     }
     let transition = conditions::transition(before, after);

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -26,7 +26,14 @@ pub enum Told {
 }
 
 /// The objects of one kind that a watch brings.
-trait Kind: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static {
+trait Kind:
+    Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+    + Clone
+    + DeserializeOwned
+    + std::fmt::Debug
+    + Send
+    + 'static
+{
     /// For logs.
     const NAME: &'static str;
     /// Which of them.
@@ -137,12 +144,27 @@ fn forget_fingerprints(ctx: &Context) {
 /// Starts the three watches, in each namespace or in all. Each tells once when its first list is complete.
 pub fn start(ctx: &Arc<Context>, namespaces: &[String]) -> (usize, mpsc::Receiver<Told>) {
     let (tell, told) = mpsc::channel(16);
-    let scopes: Vec<Option<String>> =
-        if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() };
+    let scopes: Vec<Option<String>> = if namespaces.is_empty() {
+        vec![None]
+    } else {
+        namespaces.iter().cloned().map(Some).collect()
+    };
     for scope in &scopes {
-        tokio::spawn(follow::<TenantObject>(ctx.clone(), scope.clone(), tell.clone()));
-        tokio::spawn(follow::<SecretMeta>(ctx.clone(), scope.clone(), tell.clone()));
-        tokio::spawn(follow::<SecretBody>(ctx.clone(), scope.clone(), tell.clone()));
+        tokio::spawn(follow::<TenantObject>(
+            ctx.clone(),
+            scope.clone(),
+            tell.clone(),
+        ));
+        tokio::spawn(follow::<SecretMeta>(
+            ctx.clone(),
+            scope.clone(),
+            tell.clone(),
+        ));
+        tokio::spawn(follow::<SecretBody>(
+            ctx.clone(),
+            scope.clone(),
+            tell.clone(),
+        ));
     }
     (scopes.len() * 3, told)
 }
@@ -153,7 +175,11 @@ async fn follow<K: Kind>(ctx: Arc<Context>, namespace: Option<String>, tell: mps
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    let within = |key: &Key| namespace.as_deref().is_none_or(|namespace| *key.namespace == *namespace);
+    let within = |key: &Key| {
+        namespace
+            .as_deref()
+            .is_none_or(|namespace| *key.namespace == *namespace)
+    };
     let mut events = watcher(api, K::config()).backoff(backoff()).boxed();
     let mut listed = HashSet::new();
     let mut live = false;

@@ -129,12 +129,10 @@ pub fn is_denied(status: &DefenderTenantStatus) -> bool {
 /// Until when no write is tried, because the API server denied one.
 #[must_use]
 pub fn denied_until(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
-    let attempt = g
-        .tenant
-        .status
-        .attempt
-        .as_ref()
-        .filter(|attempt| is_valid(g, attempt) && is_believed(&g.tenant.status, attempt, now))?;
+    let attempt =
+        g.tenant.status.attempt.as_ref().filter(|attempt| {
+            is_valid(g, attempt) && is_believed(&g.tenant.status, attempt, now)
+        })?;
     attempt
         .next_at
         .as_ref()

@@ -125,7 +125,9 @@ pub enum Fault {
     #[error("a key isn't UTF-8 text: was it encoded twice?")]
     NotText,
     /// `redirect-uri` can't be one.
-    #[error("the key redirect-uri must be a URI that is registered on the application: https://, or http://localhost")]
+    #[error(
+        "the key redirect-uri must be a URI that is registered on the application: https://, or http://localhost"
+    )]
     BadRedirectUri,
     /// `tenant-ids` has a line that isn't one.
     #[error("the key tenant-ids must hold tenant ids (GUIDs in lower case), one a line")]
@@ -203,7 +205,9 @@ pub fn parse<'a>(
 
 /// It is only ever percent-encoded into a link; Entra compares it with the registered ones.
 fn plausible_redirect(uri: &str) -> bool {
-    let local = uri.strip_prefix("http://localhost").is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']));
+    let local = uri
+        .strip_prefix("http://localhost")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']));
     uri.len() <= 2_048
         && (uri.starts_with("https://") || local)
         && uri.chars().all(|c| c.is_ascii_graphic())

@@ -43,7 +43,9 @@ pub fn metadata(g: &Gathered<'_>) -> Metadata {
     // Only a changed spec takes one off: else another tool that sets it would be fought.
     let unwanted = allow
         .iter()
-        .filter(|key| !g.tenant.is_observed() && !labels.contains_key(*key) && !annotations.contains_key(*key))
+        .filter(|key| {
+            !g.tenant.is_observed() && !labels.contains_key(*key) && !annotations.contains_key(*key)
+        })
         .cloned()
         .collect();
     Metadata {
@@ -222,13 +224,14 @@ fn is_ours(
     held.is_none_or(|held| {
         let (keys, _) = desired(g, token, facts, String::new());
         let digest = target::digest(&keys);
-        let version = |digest: &str| digest.split_once(':').map(|(version, _)| version.to_owned());
-        untouched(data, held)
-            || digest == held.digest
-            || version(&digest) != version(&held.digest)
+        let version = |digest: &str| {
+            digest
+                .split_once(':')
+                .map(|(version, _)| version.to_owned())
+        };
+        untouched(data, held) || digest == held.digest || version(&digest) != version(&held.digest)
     })
 }
-
 
 fn untouched(data: &super::credential::SecretData, held: &Held) -> bool {
     let keys: Rendered = target::ALL_KEYS

@@ -180,7 +180,9 @@ fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     };
     let junk = g.session.body.as_ref().is_some_and(|body| body.junk) && !g.session.published;
     // Where another one comes in a moment, it goes over it.
-    let soon = wake.at.is_some_and(|at| at <= saturating_add(now, RETIRE_PATIENCE));
+    let soon = wake
+        .at
+        .is_some_and(|at| at <= saturating_add(now, RETIRE_PATIENCE));
     if junk && !soon && !g.session.retired && !contested(g, now, wake) && !denied(g, now, wake) {
         return Some(Step::Retire(g.tenant.spec.target.expired_token_policy));
     }

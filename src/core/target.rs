@@ -211,7 +211,9 @@ pub fn token_in(data: &SecretData) -> Option<AccessToken> {
 /// No key of ours that could carry a token has a byte.
 #[must_use]
 pub fn is_empty(data: &SecretData) -> bool {
-    TOKEN_KEYS.iter().all(|name| data.get(*name).is_none_or(|bytes| bytes.is_empty()))
+    TOKEN_KEYS
+        .iter()
+        .all(|name| data.get(*name).is_none_or(|bytes| bytes.is_empty()))
 }
 
 /// Whether the Secret's bytes are these keys: each of them, and none of ours beside. Foreign keys stay.

@@ -54,7 +54,9 @@ pub(super) fn trouble(g: &Gathered<'_>) -> Option<Trouble> {
             ));
         }
         // The token that came is lost: whoever can't write must not ask for another one at once.
-        Some(WriteFailure::Unreachable) if matches!(g.session.minted, Some(Minted::Token { .. })) => {
+        Some(WriteFailure::Unreachable)
+            if matches!(g.session.minted, Some(Minted::Token { .. })) =>
+        {
             return Some(Trouble::new(
                 Reason::Pending,
                 Scope::Service,

@@ -218,7 +218,7 @@ fn an_expiry_that_cannot_be_written_stops_no_mint() {
     let mut world = World::settled();
     world.microsoft = Microsoft::Park;
     world.denies = Some((
-        Step::Retire(crate::api::ExpiredTokenPolicy::Delete),
+        Step::Retire(ExpiredTokenPolicy::Delete),
         WriteFailure::NotPermitted,
     ));
     let steps = world.reconcile(at(3_600)).0;
@@ -226,7 +226,7 @@ fn an_expiry_that_cannot_be_written_stops_no_mint() {
         steps,
         [
             Step::Mint(MintWhy::NoToken),
-            Step::Retire(crate::api::ExpiredTokenPolicy::Delete)
+            Step::Retire(ExpiredTokenPolicy::Delete)
         ]
     );
     let writes = world.status_writes;
@@ -237,7 +237,7 @@ fn an_expiry_that_cannot_be_written_stops_no_mint() {
     );
     assert_eq!(world.status_writes, writes);
     world.denies = None;
-    world.microsoft = Microsoft::Token(crate::core::testing::roles(&["Alert.Read.All"]));
+    world.microsoft = Microsoft::Token(roles(&["Alert.Read.All"]));
     assert_eq!(
         world.reconcile(at(3_900)).0,
         [Step::Mint(MintWhy::NoToken), Step::Publish]
