@@ -62,7 +62,7 @@ pub struct Run {
     )]
     pub log_level: String,
 
-    /// How many tenants are served at once.
+    /// How many tenants are served at once; a quarter more slots are kept for namespaces that have nobody being served.
     #[arg(long, env = "DTO_CONCURRENCY", default_value = "32", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub concurrency: u16,
 

@@ -65,13 +65,26 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
         };
         turns.spawn(turn(ctx.clone(), dispatch));
     }
-    if state.queue.running() >= concurrency {
-        return CLOCK_LOOK;
+    // Requests that hang must not take every slot: some are kept for namespaces that have nobody being served.
+    while (concurrency..concurrency + concurrency / 4 + 1).contains(&state.queue.running()) {
+        let gate = &state.gate;
+        let Some(dispatch) = state
+            .queue
+            .next_idle(now, |fingerprint| gate.calls(fingerprint, now))
+        else {
+            break;
+        };
+        turns.spawn(turn(ctx.clone(), dispatch));
     }
     let gate = &state.gate;
-    let next = state
-        .queue
-        .wake_at(|fingerprint| gate.calls(fingerprint, now), now);
+    let next = if state.queue.running() >= concurrency {
+        // Whoever is ready waits for a slot; whoever's time comes may have a kept one.
+        state.queue.next_timer()
+    } else {
+        state
+            .queue
+            .wake_at(|fingerprint| gate.calls(fingerprint, now), now)
+    };
     let wait = next.map_or(CLOCK_LOOK, |at| {
         Duration::try_from(at.duration_since(now)).unwrap_or_default()
     });

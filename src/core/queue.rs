@@ -78,6 +78,8 @@ pub struct Queue<K> {
     sent: HashMap<Arc<str>, u64>,
     turn: u64,
     running: usize,
+    /// How many each namespace has being served.
+    busy: HashMap<Arc<str>, usize>,
     lane_turn: bool,
 }
 
@@ -92,6 +94,7 @@ impl<K: Ord + Clone + Hash> Default for Queue<K> {
             sent: HashMap::new(),
             turn: 0,
             running: 0,
+            busy: HashMap::new(),
             lane_turn: false,
         }
     }
@@ -135,14 +138,34 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         now: Timestamp,
         calls: impl Fn(Fingerprint) -> Calls,
     ) -> Option<Dispatch<K>> {
+        self.take(now, &calls, false)
+    }
+
+    /// As [`Queue::next`], of a namespace that has nobody being served: for slots that are kept for those, so that
+    /// requests of one namespace which hang can't take every slot.
+    pub fn next_idle(
+        &mut self,
+        now: Timestamp,
+        calls: impl Fn(Fingerprint) -> Calls,
+    ) -> Option<Dispatch<K>> {
+        self.take(now, &calls, true)
+    }
+
+    fn take(
+        &mut self,
+        now: Timestamp,
+        calls: &impl Fn(Fingerprint) -> Calls,
+        idle: bool,
+    ) -> Option<Dispatch<K>> {
         self.ring(now);
         self.lane_turn = !self.lane_turn;
         let (key, called) = if self.lane_turn {
-            self.pop_lane(&calls).or_else(|| self.pop_ready())
+            self.pop_lane(calls, idle).or_else(|| self.pop_ready(idle))
         } else {
-            self.pop_ready().or_else(|| self.pop_lane(&calls))
+            self.pop_ready(idle).or_else(|| self.pop_lane(calls, idle))
         }?;
         if let Some(item) = self.items.get_mut(&key) {
+            *self.busy.entry(item.namespace.clone()).or_default() += 1;
             item.place = Place::Running {
                 again: false,
                 called,
@@ -183,8 +206,12 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         }
     }
 
-    fn pop_ready(&mut self) -> Option<(K, Option<Fingerprint>)> {
-        self.ready.pop().map(|key| (key, None))
+    fn pop_ready(&mut self, idle: bool) -> Option<(K, Option<Fingerprint>)> {
+        let busy = &self.busy;
+        let key = self
+            .ready
+            .pop(|namespace| !idle || !busy.contains_key(namespace))?;
+        Some((key, None))
     }
 
     /// Whether a lane may call one now, and then whether that must be the best.
@@ -201,12 +228,13 @@ impl<K: Ord + Clone + Hash> Queue<K> {
     fn pop_lane(
         &mut self,
         calls: &impl Fn(Fingerprint) -> Calls,
+        idle: bool,
     ) -> Option<(K, Option<Fingerprint>)> {
+        let busy = &self.busy;
+        let may = |namespace: &str| !idle || !busy.contains_key(namespace);
         let open = self.lanes.iter().filter_map(|(fingerprint, lane)| {
             let candidate = self.may_call(*fingerprint, calls(*fingerprint))?;
-            let sent = lane
-                .namespace(candidate)
-                .and_then(|namespace| self.sent.get(namespace));
+            let sent = self.sent.get(&lane.namespace(candidate, may)?);
             Some((
                 sent.copied().unwrap_or_default(),
                 lane.sent,
@@ -216,11 +244,11 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         });
         let (_, _, fingerprint, candidate) = open.min()?;
         let lane = self.lanes.get_mut(&fingerprint)?;
-        let namespace = lane.namespace(candidate)?.clone();
+        let namespace = lane.namespace(candidate, may)?;
         let key = if candidate {
             lane.pop_candidate()
         } else {
-            lane.pop()
+            lane.pop(may)
         }?;
         self.turn += 1;
         lane.sent = self.turn;
@@ -254,6 +282,12 @@ impl<K: Ord + Clone + Hash> Queue<K> {
                 calls => self.may_call(*fingerprint, calls).map(|_| now),
             });
         lanes.chain(self.timers.first().map(|(at, _)| *at)).min()
+    }
+
+    /// When the next one's time comes.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
     }
 
     /// A mint of this tenant has begun, and the gate counts it. Returns whether its lane may call another because of that.
@@ -292,6 +326,12 @@ impl<K: Ord + Clone + Hash> Queue<K> {
             return;
         };
         self.running = self.running.saturating_sub(1);
+        if let Some(busy) = self.busy.get_mut(&item.namespace) {
+            *busy -= 1;
+            if *busy == 0 {
+                self.busy.remove(&item.namespace);
+            }
+        }
         item.urgency = finish.expires_at.unwrap_or(Timestamp::MIN);
         if finish.gone && !again {
             self.items.remove(key);

@@ -57,8 +57,10 @@ impl<K: Ord + Clone> Fair<K> {
             .insert(candidate(namespace.clone(), urgency, key));
     }
 
-    pub(super) fn pop(&mut self) -> Option<K> {
-        let (_, namespace) = self.turns.pop_first()?;
+    /// The next one, of a namespace that may have a turn.
+    pub(super) fn pop(&mut self, may: impl Fn(&str) -> bool) -> Option<K> {
+        let (turn, namespace) = self.next_namespace(may)?;
+        self.turns.remove(&turn);
         let waiting = self.waiting.get_mut(&namespace)?;
         let (urgency, key) = waiting.keys.pop_first()?;
         self.candidates
@@ -80,14 +82,23 @@ impl<K: Ord + Clone> Fair<K> {
         Some(key)
     }
 
-    /// Whose turn is next.
-    pub(super) fn namespace(&self, candidate: bool) -> Option<&Arc<str>> {
+    fn next_namespace(&self, may: impl Fn(&str) -> bool) -> Option<(u64, Arc<str>)> {
+        let mut turns = self.turns.iter();
+        let (turn, namespace) = turns.find(|(_, namespace)| may(namespace))?;
+        Some((*turn, namespace.clone()))
+    }
+
+    /// Whose turn is next, of those that may have one.
+    pub(super) fn namespace(
+        &self,
+        candidate: bool,
+        may: impl Fn(&str) -> bool,
+    ) -> Option<Arc<str>> {
         if candidate {
-            self.candidates
-                .first()
-                .map(|(_, _, _, namespace)| namespace)
+            let (_, _, _, namespace) = self.candidates.first()?;
+            may(namespace).then(|| namespace.clone())
         } else {
-            self.turns.first_key_value().map(|(_, namespace)| namespace)
+            self.next_namespace(may).map(|(_, namespace)| namespace)
         }
     }
 

@@ -359,3 +359,20 @@ fn lanes_and_the_ready_take_turns() {
         assert_ne!(pair[0], pair[1], "{called:?}");
     }
 }
+
+#[test]
+fn a_kept_slot_serves_only_a_namespace_that_has_nobody_being_served() {
+    let mut queue = Queue::default();
+    parked(&mut queue, (2, 1), "s~1", None);
+    for key in [(0, 1), (0, 2), (0, 3), (1, 1), (1, 2)] {
+        wake(&mut queue, key, None);
+    }
+    // The parked one was served and rests in its lane; its namespace is idle again.
+    assert_eq!(queue.next(at(0), shut).map(|d| d.key), Some((0, 1)));
+    assert_eq!(queue.next_idle(at(0), free).map(|d| d.key), Some((2, 1)));
+    assert_eq!(queue.next_idle(at(0), free).map(|d| d.key), Some((1, 1)));
+    assert_eq!(queue.next_idle(at(0), free), None, "all have somebody");
+    queue.finish(&(0, 1), rest(None));
+    assert_eq!(queue.next_idle(at(0), free).map(|d| d.key), Some((0, 2)));
+    assert_eq!(queue.running(), 3);
+}

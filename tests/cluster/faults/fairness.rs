@@ -11,8 +11,8 @@ const NOISY: u64 = 300;
 const QUIET: u64 = 5;
 /// `--concurrency`'s default.
 const SLOTS: f64 = 32.0;
-/// With every slot taken by a request that hangs, the next one is free when the first of these times out (20 s).
-const ONE_REQUEST: Duration = Duration::from_secs(23);
+/// With every slot taken by requests that hang for 20 s, a namespace that has nobody being served has slots of its own.
+const ONE_REQUEST: Duration = Duration::from_secs(10);
 /// An operator with a few hundred tenants has some tens of MiB; one that keeps a few 64 MiB bodies has hundreds.
 const MEMORY_MAX_KIB: u64 = 200 * 1024;
 
