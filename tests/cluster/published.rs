@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{CLIENT, Lab, Setup, condition, guid, key, run};
 
 /// The claims of the token in a Secret.
-fn claims(secret: &Secret) -> Value {
+pub fn claims(secret: &Secret) -> Value {
     let token = key(secret, "token").expect("a token");
     let payload = token.split('.').nth(1).expect("three parts").to_owned();
     let bytes = URL_SAFE_NO_PAD.decode(payload).expect("base64url");

@@ -11,3 +11,4 @@ mod protocol;
 mod renames;
 mod restarts;
 mod strangers;
+mod successor;
