@@ -1,5 +1,6 @@
 //! The Kubernetes API: types only.
 
+pub mod cloud;
 mod crd;
 mod names;
 mod spec;

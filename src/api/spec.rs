@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::TARGET_NAME_SUFFIX;
 use super::status::DefenderTenantStatus;
-pub use crate::core::cloud::{Cloud, Plan, Region};
+pub use crate::api::cloud::{Cloud, Plan, Region};
 
 /// GUID of the `consumers` tenant (personal Microsoft accounts): never a customer.
 const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";

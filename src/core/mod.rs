@@ -3,7 +3,6 @@
 pub mod attempt;
 pub mod breaker;
 pub mod claims;
-pub mod cloud;
 pub mod conditions;
 pub mod credential;
 pub mod errors;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cloud::Plan;
+use crate::api::cloud::Plan;
 
 /// The application roles of the resource `WindowsDefenderATP`. Advisory: Microsoft adds some now and then, so
 /// an unknown name is worth a word and never a refusal.

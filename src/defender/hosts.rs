@@ -1,6 +1,6 @@
 //! Audiences and API front doors, by cloud and region: one table.
 
-use crate::core::cloud::{Cloud, Region};
+use crate::api::cloud::{Cloud, Region};
 use crate::core::ids::{ApiUrl, Audience};
 
 /// Application id of the resource `WindowsDefenderATP`, the same in every cloud. It may stand in a token's `aud`.

@@ -1,6 +1,6 @@
 //! Which login authority signs in the tenants of a cloud.
 
-use crate::core::cloud::Cloud;
+use crate::api::cloud::Cloud;
 use crate::core::ids::LoginHost;
 
 /// The worldwide authority; GCC tenants live there too.

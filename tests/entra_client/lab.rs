@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use defender_tenant_operator::api::cloud::Cloud;
 use defender_tenant_operator::core::claims::{Checked, Claims, Expected, Mismatch, check};
-use defender_tenant_operator::core::cloud::Cloud;
 use defender_tenant_operator::core::errors::Failure;
 use defender_tenant_operator::defender::hosts;
 use defender_tenant_operator::entra::client::{ClientSecret, Minted, TokenClient, TokenRequest};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use defender_tenant_operator::core::cloud::{Cloud, Region};
+use defender_tenant_operator::api::cloud::{Cloud, Region};
 use defender_tenant_operator::core::errors::{Failure, Retry, Scope};
 use defender_tenant_operator::core::ids::AccessToken;
 use defender_tenant_operator::core::reason::Reason;

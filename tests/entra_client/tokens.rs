@@ -1,5 +1,5 @@
+use defender_tenant_operator::api::cloud::Cloud;
 use defender_tenant_operator::core::claims::Mismatch;
-use defender_tenant_operator::core::cloud::Cloud;
 use defender_tenant_operator::core::reason::Reason;
 use defender_tenant_operator::core::token_response::clock_skew;
 use defender_tenant_operator::entra::client::TokenClient;

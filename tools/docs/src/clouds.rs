@@ -1,6 +1,6 @@
 //! `clouds.md`
 
-use defender_tenant_operator::core::cloud::Cloud;
+use defender_tenant_operator::api::cloud::Cloud;
 use defender_tenant_operator::defender::hosts::{self, RESOURCE_ID};
 use defender_tenant_operator::entra::clouds;
 
