@@ -21,14 +21,15 @@ demo: build ## The whole main job on a real API server, with Microsoft played by
 
 test: test-unit test-cluster test-interop ## All tests: unit, component, cluster, real client libraries
 
+# Always --workspace: with -p cargo would choose other features, and compile the dependencies once more.
 test-unit: ## Unit and component tests, and those of the documents (no cluster)
-	$(CARGO) test --workspace --exclude devcluster --lib --bins
-	$(CARGO) test -p entra-emulator
-	$(CARGO) test -p defender-tenant-operator --test entra_client --test docs
+	$(CARGO) test --workspace --lib --bins
+	$(CARGO) test --workspace --doc
+	$(CARGO) test --workspace --test emulator --test entra_client --test docs
 
 test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the oldest that we promise
-	$(CARGO) test -p devcluster
-	$(CARGO) test -p defender-tenant-operator --test cluster -- --test-threads 8
+	$(CARGO) test --workspace --test cleanup --test command_line --test control_plane
+	$(CARGO) test --workspace --test cluster -- --test-threads 8
 
 test-interop: build ## MSAL, azure-identity and curl against the emulator; kstatus on real conditions; the consumer examples
 	tests/interop/run.sh
