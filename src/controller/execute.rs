@@ -8,7 +8,7 @@ use super::kubeapi::ApiError;
 use super::objects::{SecretBody, controller_of};
 use crate::api::ExpiredTokenPolicy;
 use crate::core::claims::Expected;
-use crate::core::gathered::{BodyFacts, Session, TargetView, WriteFailure};
+use crate::core::gathered::{BodyFacts, Session, TargetView, TokenFacts, WriteFailure};
 use crate::core::ids::AccessToken;
 use crate::core::inspect::{Found, inspect, metadata};
 use crate::core::plan::{MintWhy, Step, is_forced};
@@ -73,10 +73,7 @@ impl Executor<'_> {
             Step::Rest => Ok(()),
             Step::ReadTarget => self.read_target(hands).await,
             Step::LookAtTarget => self.look_at_target(hands).await,
-            Step::Mint(why) => {
-                self.mint(why, hands).await;
-                Ok(())
-            }
+            Step::Mint(why) => self.mint(why, hands).await,
             Step::Publish => self.publish(hands).await,
             Step::Rewrite => self.rewrite(hands).await,
             Step::CopyOld => self.copy_old(hands).await,
@@ -243,18 +240,7 @@ impl Executor<'_> {
         let Some(token) = token_in(&body.data) else {
             return Ok(());
         };
-        let fingerprint = held_of(&body.metadata)
-            .map(|held| held.fingerprint)
-            .unwrap_or_default();
-        if self
-            .write(&token, &facts, fingerprint, false, hands)
-            .await?
-        {
-            hands.session.body = Some(BodyFacts {
-                junk: false,
-                in_order: true,
-                token: Some(facts),
-            });
+        if self.write_held(&body, &token, facts, hands).await? {
             // A changed spec is no repair.
             if self.snapshot.tenant.is_observed() {
                 hands.session.repaired = true;
@@ -264,6 +250,28 @@ impl Executor<'_> {
             hands.session.body = None;
         }
         Ok(())
+    }
+
+    /// Writes a token that a Secret of ours held, with the credential that it came by. `false`: think again.
+    async fn write_held(
+        &self,
+        body: &SecretBody,
+        token: &AccessToken,
+        facts: TokenFacts,
+        hands: &mut Hands,
+    ) -> Result<bool, ApiError> {
+        let fingerprint = held_of(&body.metadata)
+            .map(|held| held.fingerprint)
+            .unwrap_or_default();
+        let written = self.write(token, &facts, fingerprint, false, hands).await?;
+        if written {
+            hands.session.body = Some(BodyFacts {
+                junk: false,
+                in_order: true,
+                token: Some(facts),
+            });
+        }
+        Ok(written)
     }
 
     async fn copy_old(&self, hands: &mut Hands) -> Result<(), ApiError> {
@@ -293,19 +301,7 @@ impl Executor<'_> {
             });
             return Ok(());
         };
-        let fingerprint = held_of(&body.metadata)
-            .map(|held| held.fingerprint)
-            .unwrap_or_default();
-        if self
-            .write(&token, &facts, fingerprint, false, hands)
-            .await?
-        {
-            hands.session.body = Some(BodyFacts {
-                junk: false,
-                in_order: true,
-                token: Some(facts),
-            });
-        }
+        self.write_held(&body, &token, facts, hands).await?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::core::breaker::{Effect, Outcome};
 use crate::core::claims::{self, Claims, Mismatch};
 use crate::core::errors::{Failure, Scope};
 use crate::core::gate::{Admission, MintKey, Report};
-use crate::core::gathered::{Minted, ProbeResult, WriteFailure};
+use crate::core::gathered::{Minted, ProbeResult};
 use crate::core::inspect::token_facts;
 use crate::core::plan::MintWhy;
 use crate::core::schedule::saturating_sub;
@@ -48,15 +48,17 @@ impl Drop for Begun<'_> {
 
 impl Executor<'_> {
     /// Asks Microsoft for a token, if the gate lets it.
-    pub(super) async fn mint(&self, why: MintWhy, hands: &mut Hands) {
+    pub(super) async fn mint(&self, why: MintWhy, hands: &mut Hands) -> Result<(), ApiError> {
         let (ctx, snapshot) = (self.ctx, self.snapshot);
         let tenant = &snapshot.tenant;
         let Some(credential) = snapshot.credential().cloned() else {
-            return;
+            return Ok(());
         };
         let (tenant_id, expected) = {
             let g = snapshot.view(&hands.session, ctx);
-            let Some(expected) = g.expected() else { return };
+            let Some(expected) = g.expected() else {
+                return Ok(());
+            };
             (g.tenant_id, expected)
         };
         let fingerprint = credential.fingerprint(snapshot.endpoints.login);
@@ -65,8 +67,8 @@ impl Executor<'_> {
             tenant: tenant_id,
             audience: snapshot.endpoints.audience,
         };
-        let Some(mut begun) = self.begin(key, hands).await else {
-            return;
+        let Some(mut begun) = self.begin(key, hands).await? else {
+            return Ok(());
         };
         if why == MintWhy::Forced {
             hands
@@ -116,22 +118,17 @@ impl Executor<'_> {
                 });
             }
         }
+        Ok(())
     }
 
     /// Begins a mint, or says in the session why not.
-    async fn begin(&self, key: MintKey, hands: &mut Hands) -> Option<Begun<'_>> {
+    async fn begin(&self, key: MintKey, hands: &mut Hands) -> Result<Option<Begun<'_>>, ApiError> {
         let (ctx, tenant) = (self.ctx, &self.snapshot.tenant);
         // A token that can't be written would be minted again: see first whether the API server is back.
         if !ctx.kube.is_reachable()
             && ctx.kube.look(&self.target_key()).await == Err(ApiError::Unreachable)
         {
-            hands.session.failed_write = Some(WriteFailure::Unreachable);
-            ctx.state()
-                .world
-                .remember(&tenant.key, &tenant.uid, |memo| {
-                    memo.api_failures = memo.api_failures.saturating_add(1);
-                });
-            return None;
+            return Err(ApiError::Unreachable);
         }
         let (alone, called) = {
             let mut state = ctx.state();
@@ -146,11 +143,11 @@ impl Executor<'_> {
                 ),
                 Admission::Wait(at) => {
                     hands.session.not_admitted = Some(Some(at));
-                    return None;
+                    return Ok(None);
                 }
                 Admission::Park => {
                     hands.session.not_admitted = Some(None);
-                    return None;
+                    return Ok(None);
                 }
             }
         };
@@ -158,13 +155,13 @@ impl Executor<'_> {
             // Its lane may call the next one.
             ctx.notify();
         }
-        Some(Begun {
+        Ok(Some(Begun {
             ctx,
             key,
             uid: &tenant.uid,
             alone,
             reported: false,
-        })
+        }))
     }
 
     /// Everybody who has the credential must say so in its status, once.

@@ -1,6 +1,6 @@
 //! One tenant's turn: gather, plan, do, until there is nothing to do; then one status write.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::context::Context;
 use super::execute::{Executor, Hands};
@@ -228,8 +228,8 @@ async fn write_status(
                 resource_version,
                 status.clone(),
             );
-            let said = notices(&g, now);
-            tell(ctx, snapshot, &before, &status, said, now).await;
+            let said = notices(&g);
+            tell(ctx, snapshot, &before, &status, said).await;
             Ok(())
         }
         Err(error) => {
@@ -251,7 +251,6 @@ async fn tell(
     before: &DefenderTenantStatus,
     after: &DefenderTenantStatus,
     notices: Vec<conditions::Notice>,
-    _now: Timestamp,
 ) {
     let tenant = &snapshot.tenant;
     let was = conditions::ready_of(before).map(|(status, reason, _)| (status, reason));

@@ -1,6 +1,6 @@
 //! Things worth an Event although no condition flips.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::conditions::Notice;
 use super::gathered::{Gathered, Minted};
@@ -10,7 +10,7 @@ use super::schedule::lifetime_too_short;
 
 /// What to say after this reconcile.
 #[must_use]
-pub fn notices(g: &Gathered<'_>, _now: Timestamp) -> Vec<Notice> {
+pub fn notices(g: &Gathered<'_>) -> Vec<Notice> {
     let mut said = Vec::new();
     if !g.tenant.is_observed() {
         let unknown = roles::unknown(&g.tenant.spec.required_roles);
