@@ -1,11 +1,13 @@
 //! The Kubernetes API: types only.
 
+mod algorithm;
 pub mod cloud;
 mod crd;
 mod names;
 mod spec;
 mod status;
 
+pub use algorithm::Algorithm;
 pub use crd::{crd, render};
 pub use names::*;
 pub use spec::*;

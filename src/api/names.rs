@@ -47,10 +47,12 @@ pub mod credential_key {
     pub const REDIRECT_URI: &str = "redirect-uri";
     /// Tenant ids that the credential may be used for, one a line.
     pub const TENANT_IDS: &str = "tenant-ids";
-    /// Certificate, PEM.
+    /// Certificate, PEM; more of its chain may follow.
     pub const TLS_CRT: &str = "tls.crt";
-    /// Private key, PEM.
+    /// Private key of the certificate, PEM.
     pub const TLS_KEY: &str = "tls.key";
+    /// How the certificate signs: `PS256` (default) or `RS256`.
+    pub const ASSERTION_ALGORITHM: &str = "assertion-algorithm";
 }
 
 /// Keys of the target Secret.

@@ -5,6 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::context::Context;
 use super::execute::{Executor, Hands};
 use super::kubeapi::ApiError;
+use super::present::present;
+use crate::core::assertion::Purpose;
 use crate::core::breaker::{Effect, Outcome};
 use crate::core::claims::{self, Claims, Mismatch};
 use crate::core::errors::{Failure, Scope};
@@ -15,7 +17,7 @@ use crate::core::plan::MintWhy;
 use crate::core::schedule::saturating_sub;
 use crate::core::token_response::clock_skew;
 use crate::defender::probe::check_for;
-use crate::entra::client::{ClientSecret, Minted as Answer, TokenRequest};
+use crate::entra::client::{Minted as Answer, TokenRequest};
 
 /// A mint that the gate counts as begun. Dropped without a report (a panic, a time-out), it says so.
 struct Begun<'a> {
@@ -76,12 +78,20 @@ impl Executor<'_> {
                 .served_request
                 .clone_from(&tenant.refresh_request);
         }
+        let purpose = Purpose {
+            login: snapshot.endpoints.login,
+            tenant: tenant_id,
+            application: credential.client_id,
+        };
+        let Some(presented) = present(ctx, &credential, purpose).await else {
+            return Ok(());
+        };
         let request = TokenRequest {
             login: snapshot.endpoints.login,
             tenant: tenant_id,
             application: credential.client_id,
             audience: snapshot.endpoints.audience,
-            credential: ClientSecret::new(credential.secret().clone()),
+            credential: presented,
         };
         let timer = ctx.metrics.token_timer();
         let answer = ctx.entra.mint(&request).await;

@@ -12,6 +12,7 @@ mod mint;
 mod objects;
 mod permissions;
 pub mod preflight;
+mod present;
 mod reconcile;
 mod watch;
 mod world;

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{encode, transport};
+use crate::core::assertion::token_endpoint;
 use crate::core::errors::{Failure, transport as no_answer};
 use crate::core::ids::{ApplicationId, Audience, LoginHost, TenantId};
 use crate::core::token_response::{Body, TokenAnswer, interpret};
@@ -15,17 +16,17 @@ use crate::core::token_response::{Body, TokenAnswer, interpret};
 /// Most of an answer's body that is read. Token answers have 2 to 5 KiB, with hundreds of roles some tens.
 const LONGEST_ANSWER: usize = 256 * 1024;
 
-/// The partner's client secret. `Debug` doesn't show it; wiped when dropped.
+/// What the partner signs in with. `Debug` doesn't show it; wiped when dropped.
 #[derive(Clone, Debug)]
-pub struct ClientSecret(SecretString);
-
-impl ClientSecret {
-    /// Takes the secret over.
-    #[must_use]
-    pub const fn new(secret: SecretString) -> Self {
-        Self(secret)
-    }
+pub enum ClientCredential {
+    /// A client secret.
+    Secret(SecretString),
+    /// A signed assertion: the certificate's, or the operator's service account token.
+    Assertion(SecretString),
 }
+
+/// The only `client_assertion_type` that Microsoft takes here (RFC 7523, section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What to ask for, and with which credential.
 #[derive(Clone, Debug)]
@@ -39,27 +40,33 @@ pub struct TokenRequest {
     /// The resource.
     pub audience: Audience,
     /// The partner's credential.
-    pub credential: ClientSecret,
+    pub credential: ClientCredential,
 }
 
 impl TokenRequest {
     fn url(&self) -> String {
-        format!("https://{}/{}/oauth2/v2.0/token", self.login, self.tenant)
+        token_endpoint(self.login, self.tenant)
     }
 
     /// The form. Built in one buffer of sufficient size, so that no copy of the secret stays behind, and wiped
     /// when the last reference to it goes.
     fn form(&self) -> Bytes {
         let application = self.application.to_string();
-        let ClientSecret(secret) = &self.credential;
-        let secret = secret.expose_secret();
-        let fields = [
+        let mut fields = vec![
             ("grant_type=", "client_credentials"),
             ("&client_id=", application.as_str()),
             ("&scope=", self.audience.0),
             ("", "/.default"),
-            ("&client_secret=", secret),
         ];
+        match &self.credential {
+            ClientCredential::Secret(secret) => {
+                fields.push(("&client_secret=", secret.expose_secret()));
+            }
+            ClientCredential::Assertion(assertion) => fields.extend([
+                ("&client_assertion_type=", ASSERTION_TYPE),
+                ("&client_assertion=", assertion.expose_secret()),
+            ]),
+        }
         let room = fields
             .iter()
             .map(|(name, value)| name.len() + encode::longest(value))
@@ -156,7 +163,7 @@ mod tests {
             tenant: "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10".parse().unwrap(),
             application: "0c4f3a52-9d1b-4c3e-8f57-2a6b9e1d4f88".parse().unwrap(),
             audience: Audience("https://api.securitycenter.microsoft.com"),
-            credential: ClientSecret::new("canary~&client_id=x +%".into()),
+            credential: ClientCredential::Secret("canary~&client_id=x +%".into()),
         };
         assert_eq!(
             request.url(),

@@ -140,9 +140,9 @@ fn each_malformed_secret_says_its_mistake_and_is_picked_up_when_mended() {
                 "it has two kinds of credential, client-secret and tls.crt/tls.key: remove one",
             ),
             (
-                "certificate",
+                "no-certificate",
                 vec![client, ("tls.crt", "x"), ("tls.key", "y")],
-                "it holds a certificate (tls.crt/tls.key), which this version doesn't use",
+                "the key tls.key holds no PEM private key",
             ),
             (
                 "inner-space",

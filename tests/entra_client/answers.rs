@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use defender_tenant_operator::core::errors::{Failure, Retry, Scope};
 use defender_tenant_operator::core::reason::Reason;
-use defender_tenant_operator::entra::client::ClientSecret;
+use defender_tenant_operator::entra::client::ClientCredential;
 use serde_json::{Value, json};
 
 use super::lab::{APPLICATION, Lab, SECRET, refused, request};
@@ -21,7 +21,7 @@ async fn after(lab: &Lab, fault: Value) -> Failure {
 async fn a_wrong_secret_is_the_partners_and_shows_in_no_error() {
     let lab = Lab::new().await;
     let mut request = request();
-    request.credential = ClientSecret::new("canary".into());
+    request.credential = ClientCredential::Secret("canary".into());
     let failure = refused(lab.mint(&request).await);
     assert_eq!(
         seen(&failure),

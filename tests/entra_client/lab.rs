@@ -7,7 +7,9 @@ use defender_tenant_operator::api::cloud::Cloud;
 use defender_tenant_operator::core::claims::{Checked, Claims, Expected, Mismatch, check};
 use defender_tenant_operator::core::errors::Failure;
 use defender_tenant_operator::defender::hosts;
-use defender_tenant_operator::entra::client::{ClientSecret, Minted, TokenClient, TokenRequest};
+use defender_tenant_operator::entra::client::{
+    ClientCredential, Minted, TokenClient, TokenRequest,
+};
 use defender_tenant_operator::entra::clouds;
 use defender_tenant_operator::entra::http::{self, ProxyChoice, Settings};
 use entra_emulator::{Emulator, Options};
@@ -126,7 +128,7 @@ pub fn request_in(cloud: Cloud) -> TokenRequest {
         tenant: TENANT.parse().unwrap(),
         application: APPLICATION.parse().unwrap(),
         audience: hosts::audience(cloud),
-        credential: ClientSecret::new(SECRET.into()),
+        credential: ClientCredential::Secret(SECRET.into()),
     }
 }
 
