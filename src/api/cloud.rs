@@ -1,4 +1,4 @@
-//! Where a customer lives and what it has bought, by the names of the API.
+//! Where a customer lives, which API is called and what has been bought, by the names of the API.
 
 use std::fmt;
 use std::str::FromStr;
@@ -62,6 +62,34 @@ named_enum! {
 }
 
 named_enum! {
+    /// The Defender API that a token is for: it chooses audience and host together.
+    DefenderApi {
+        /// Microsoft Defender for Endpoint.
+        #[default]
+        Endpoint = "Endpoint",
+        /// Microsoft Defender XDR (incidents).
+        Xdr = "XDR",
+        /// Security in Microsoft Graph (incidents, alerts, hunting).
+        Graph = "Graph",
+    }
+}
+
+impl DefenderApi {
+    /// Beginnings of the roles that this API has and no other.
+    #[must_use]
+    pub const fn own_roles(self) -> &'static [&'static str] {
+        match self {
+            Self::Endpoint => &["AdvancedQuery."],
+            Self::Xdr => &["AdvancedHunting.", "Incident."],
+            Self::Graph => &["SecurityAlert.", "SecurityIncident.", "ThreatHunting."],
+        }
+    }
+}
+
+/// Beginnings of the roles for advanced hunting, which comes with [`Plan::Plan2`] alone.
+pub const HUNTING_ROLES: &[&str] = &["AdvancedHunting.", "AdvancedQuery.", "ThreatHunting."];
+
+named_enum! {
     /// The API front door to use. It decides about latency, never about authorization.
     Region {
         /// The geo-balanced front door.
@@ -81,6 +109,15 @@ named_enum! {
         Ina = "ina",
         /// United Arab Emirates.
         Aea = "aea",
+    }
+}
+
+/// The front doors that an API has in a cloud: the commercial ones stand in every region, each other API stands alone.
+#[must_use]
+pub const fn regions(cloud: Cloud, api: DefenderApi) -> &'static [Region] {
+    match (cloud, api) {
+        (Cloud::Commercial, DefenderApi::Endpoint | DefenderApi::Xdr) => Region::ALL,
+        _ => &[Region::Global],
     }
 }
 
@@ -122,7 +159,10 @@ mod tests {
                     *value
                 );
                 assert_eq!(
-                    name.to_uppercase().replace("GCC", "Gcc").parse::<T>(),
+                    name.to_uppercase()
+                        .replace("GCC", "Gcc")
+                        .replace("XDR", "Xdr")
+                        .parse::<T>(),
                     Err(UnknownName)
                 );
             }
@@ -132,6 +172,7 @@ mod tests {
             Region::ALL,
             &["global", "us", "eu", "uk", "au", "swa", "ina", "aea"],
         );
+        round_trip(DefenderApi::ALL, &["Endpoint", "XDR", "Graph"]);
         round_trip(Plan::ALL, &["Plan1", "Plan2", "Business"]);
     }
 
@@ -139,5 +180,6 @@ mod tests {
     fn the_defaults_are_those_of_the_api() {
         assert_eq!(Cloud::default(), Cloud::Commercial);
         assert_eq!(Region::default(), Region::Global);
+        assert_eq!(DefenderApi::default(), DefenderApi::Endpoint);
     }
 }

@@ -4,6 +4,7 @@ mod algorithm;
 pub mod cloud;
 mod crd;
 mod names;
+mod rules;
 mod spec;
 mod status;
 

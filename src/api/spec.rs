@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::names::TARGET_NAME_SUFFIX;
+use super::rules;
 use super::status::DefenderTenantStatus;
-pub use crate::api::cloud::{Cloud, Plan, Region};
+pub use crate::api::cloud::{Cloud, DefenderApi, Plan, Region};
 
 /// GUID of the `consumers` tenant (personal Microsoft accounts): never a customer.
 const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
@@ -55,8 +56,11 @@ macro_rules! look_up {
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.cloud == 'Commercial' || self.region == 'global'").message("only cloud Commercial has regional front doors: leave region out (or set it to global) for GCC, GCCHigh and DoD").field_path(".region").reason(Reason::FieldValueInvalid),
-    validation = Rule::new("!has(self.plan) || self.plan == 'Plan2' || !self.requiredRoles.exists(r, r.startsWith('AdvancedQuery.'))").message("advanced hunting (AdvancedQuery.*) exists in plan Plan2 only: remove the role from requiredRoles, or set plan to Plan2 if that is what the customer has").field_path(".requiredRoles").reason(Reason::FieldValueInvalid),
+    validation = rules::region(),
+    validation = rules::hunting(),
+    validation = rules::foreign_roles(DefenderApi::Endpoint),
+    validation = rules::foreign_roles(DefenderApi::Xdr),
+    validation = rules::foreign_roles(DefenderApi::Graph),
     validation = Rule::new("!has(self.target.name) || self.target.name != self.secretRef.name").message("the target Secret can't be the credential Secret: choose another target.name").field_path(".target").reason(Reason::FieldValueInvalid),
 )]
 pub struct DefenderTenantSpec {
@@ -77,11 +81,11 @@ pub struct DefenderTenantSpec {
     pub cloud: Cloud,
 
     /// Which API front door consumers should use: the one nearest to them. It changes `api-url` in the Secret, never who
-    /// may do what.
+    /// may do what. Only cloud Commercial has others than `global`, and not for Graph.
     #[serde(default)]
     pub region: Region,
 
-    /// The API that the token is for.
+    /// The API that the token is for: it chooses audience and host together. A change asks for another token.
     #[serde(default)]
     pub api: DefenderApi,
 
@@ -150,14 +154,6 @@ pub fn target_name(tenant_name: &str, spec: &DefenderTenantSpec) -> String {
         .name
         .clone()
         .unwrap_or_else(|| format!("{tenant_name}{TARGET_NAME_SUFFIX}"))
-}
-
-/// The Defender API that a token is for.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
-pub enum DefenderApi {
-    /// Microsoft Defender for Endpoint.
-    #[default]
-    Endpoint,
 }
 
 /// A Secret in the same namespace.

@@ -66,6 +66,7 @@ impl Snapshot {
             tenant: &self.tenant,
             tenant_id: self.tenant_id,
             endpoints: self.endpoints,
+            inherited_roles: &[],
             credential: match &self.credential {
                 CredentialFound::NotFound => CredentialView::NotFound,
                 CredentialFound::NotLabelled => CredentialView::NotLabelled,
@@ -106,16 +107,18 @@ impl Snapshot {
     }
 }
 
-/// Where Microsoft is met for a tenant. `None` only for a combination that the CRD rejects.
+/// Where Microsoft is met for a tenant. A region that there isn't got past an older CRD.
 #[must_use]
-pub fn endpoints(tenant: &Tenant) -> Option<Endpoints> {
-    let (cloud, region) = (tenant.spec.cloud, tenant.spec.region);
-    Some(Endpoints {
+pub fn endpoints(tenant: &Tenant) -> Endpoints {
+    let (cloud, api, region) = (tenant.spec.cloud, tenant.spec.api, tenant.spec.region);
+    let door = hosts::front_door(cloud, api, region);
+    Endpoints {
         login: clouds::login_host(cloud),
-        audience: hosts::audience(cloud),
-        resource_id: hosts::RESOURCE_ID,
-        api_url: hosts::api_url(cloud, region)?,
-    })
+        audience: hosts::audience(cloud, api),
+        resource_id: hosts::resource_id(api),
+        api_url: door.map_or(hosts::global_url(cloud, api), |door| door.url),
+        has_front_door: door.is_some(),
+    }
 }
 
 /// Gathers. `stranger`: what a live look found under the target's name, which no watch tells.
@@ -128,10 +131,10 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
         let known = state.world.credential_of(&tenant).cloned();
         (tenant, known)
     };
-    let (Some(endpoints), Ok(tenant_id)) = (endpoints(&tenant), tenant.spec.tenant_id.parse())
-    else {
+    let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {
         return Gathering::Rejected;
     };
+    let endpoints = endpoints(&tenant);
     let denied = ctx.operator_namespace.as_deref() == Some(&*key.namespace);
     let credential = match known {
         _ if denied => CredentialFound::Denied,

@@ -248,8 +248,10 @@ impl Executor<'_> {
             .live_roles(now)
             .unwrap_or_default()
             .to_vec();
-        let (Some(check), Some(token)) = (check_for(&roles), self.token_at_hand(hands).await?)
-        else {
+        let (Some(check), Some(token)) = (
+            check_for(self.snapshot.tenant.spec.api, &roles),
+            self.token_at_hand(hands).await?,
+        ) else {
             hands.session.probed = Some(ProbeResult::Works);
             return Ok(());
         };

@@ -115,9 +115,7 @@ fn resume_gate(ctx: &Context) {
         let Some(reason) = Reason::parse(&error.reason) else {
             continue;
         };
-        let Some(endpoints) = gather::endpoints(tenant) else {
-            continue;
-        };
+        let endpoints = gather::endpoints(tenant);
         let credential = state
             .world
             .credential_of(tenant)

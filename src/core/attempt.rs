@@ -268,8 +268,7 @@ fn settled_roles(g: &Gathered<'_>, now: Timestamp) -> Option<Settle> {
     if had_none || before.is_some_and(|roles| *roles != token.roles) {
         return Some(Settle::Late);
     }
-    (!roles::missing(&g.tenant.spec.required_roles, &token.roles).is_empty())
-        .then_some(Settle::Missing)
+    (!roles::missing(&g.required().roles, &token.roles).is_empty()).then_some(Settle::Missing)
 }
 
 fn delay(

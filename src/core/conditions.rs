@@ -91,7 +91,7 @@ fn token_status(g: &Gathered<'_>, now: Timestamp) -> Option<TokenStatus> {
         .as_ref()
         .filter(|before| before.issued_at.0 == held.issued_at);
     let granted = g.live_roles(now).unwrap_or_default();
-    let required = &g.tenant.spec.required_roles;
+    let required = &g.required().roles;
     // Surplus is said against what was asked for; who asked for nothing took what there is.
     let surplus = if required.is_empty() {
         Vec::new()
@@ -230,7 +230,7 @@ fn learned(g: &Gathered<'_>, type_: ConditionType, now: Timestamp) -> Option<Dra
             let granted = minted
                 .filter(|granted| !granted.is_empty())
                 .or_else(|| g.live_roles(now))?;
-            if !roles::missing(&g.tenant.spec.required_roles, granted).is_empty() {
+            if !roles::missing(&g.required().roles, granted).is_empty() {
                 return None;
             }
             (GRANTED, "")

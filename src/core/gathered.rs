@@ -10,6 +10,7 @@ use super::credential::{Credential, Fault, Fingerprint};
 use super::errors::{Failure, Scope};
 use super::ids::{ApiUrl, ApplicationId, Audience, LoginHost, TenantId};
 use super::reason::Reason;
+use super::roles::{self, Required};
 use super::schedule::RefreshPolicy;
 use super::target::{Held, mint_inputs};
 use super::tenant::Tenant;
@@ -23,8 +24,10 @@ pub struct Endpoints {
     pub audience: Audience,
     /// Application id of that resource, which may stand in `aud`.
     pub resource_id: &'static str,
-    /// What consumers call.
+    /// What consumers call; the global front door where there is none in the region asked for.
     pub api_url: ApiUrl,
+    /// There is a front door in the region asked for.
+    pub has_front_door: bool,
 }
 
 /// What `spec.secretRef` leads to.
@@ -217,6 +220,8 @@ pub struct Gathered<'a> {
     pub tenant_id: TenantId,
     /// Where Microsoft is met.
     pub endpoints: Endpoints,
+    /// What the application asks of all its tenants: for a tenant without a list of its own.
+    pub inherited_roles: &'a [String],
     /// The credential.
     pub credential: CredentialView<'a>,
     /// What is known of the credential.
@@ -288,6 +293,18 @@ impl Gathered<'_> {
         ))
     }
 
+    /// What a token must carry.
+    #[must_use]
+    pub fn required(&self) -> Required {
+        let spec = &self.tenant.spec;
+        roles::required(
+            &spec.required_roles,
+            self.inherited_roles,
+            spec.api,
+            spec.plan,
+        )
+    }
+
     /// When tokens are renewed.
     #[must_use]
     pub fn refresh_policy(&self) -> RefreshPolicy {
@@ -310,6 +327,18 @@ impl Gathered<'_> {
             }) if held.is_live(now) => Some(held),
             _ => None,
         }
+    }
+
+    /// Whether the live token is for another API or cloud than the spec asks for by now: it stays until the right one comes.
+    #[must_use]
+    pub fn is_for_other_audience(&self, now: Timestamp) -> bool {
+        let Some(held) = self.live(now).filter(|_| !self.session.published) else {
+            return false;
+        };
+        let token = self.tenant.status.token.as_ref();
+        token.is_some_and(|token| {
+            token.issued_at.0 == held.issued_at && token.audience != self.endpoints.audience.0
+        })
     }
 
     /// Roles of the live token: from this mint, else from the Secret's bytes, else as the status says.

@@ -13,13 +13,14 @@ use super::schedule::lifetime_too_short;
 pub fn notices(g: &Gathered<'_>) -> Vec<Notice> {
     let mut said = Vec::new();
     if !g.tenant.is_observed() {
-        let unknown = roles::unknown(&g.tenant.spec.required_roles);
+        let required = g.required().roles;
+        let unknown = roles::unknown(&required, g.tenant.spec.api);
         if !unknown.is_empty() {
             said.push(warning(
                 "UnknownRoles",
                 format!(
                     "requiredRoles names roles that this API isn't known to have: {}.",
-                    unknown.join(", ")
+                    roles::listed(&unknown)
                 ),
             ));
         }

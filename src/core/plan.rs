@@ -171,7 +171,7 @@ pub fn may_publish(g: &Gathered<'_>, granted: &[String]) -> bool {
     let spec = &g.tenant.spec;
     !granted.is_empty()
         && (spec.missing_role_policy == MissingRolePolicy::Publish
-            || roles::missing(&spec.required_roles, granted).is_empty())
+            || roles::missing(&g.required().roles, granted).is_empty())
 }
 /// An expired token never looks alive.
 fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {

@@ -6,6 +6,7 @@ use reqwest::header::{ACCEPT, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
 use zeroize::Zeroizing;
 
 use super::answer::{LOOKED_AT, interpret};
+use crate::api::cloud::DefenderApi;
 use crate::core::errors::{Failure, transport as no_answer};
 use crate::core::ids::{AccessToken, ApiUrl};
 use crate::core::roles::satisfies;
@@ -23,33 +24,52 @@ pub struct Check {
 }
 
 /// The calls to choose from, the cheapest and least telling first.
-pub const CHECKS: [Check; 3] = [
+#[must_use]
+pub const fn checks(api: DefenderApi) -> &'static [Check] {
+    match api {
+        DefenderApi::Endpoint => ENDPOINT,
+        DefenderApi::Xdr => XDR,
+        DefenderApi::Graph => GRAPH,
+    }
+}
+
+const fn check(role: &'static str, path: &'static str) -> Check {
     Check {
-        role: "Machine.Read.All",
-        path: "/api/machines?$top=1",
+        role,
+        path,
+        not_found_is_fine: false,
+    }
+}
+
+const ENDPOINT: &[Check] = &[
+    Check {
         not_found_is_fine: true,
+        ..check("Machine.Read.All", "/api/machines?$top=1")
     },
-    Check {
-        role: "Alert.Read.All",
-        path: "/api/alerts?$top=1",
-        not_found_is_fine: false,
-    },
+    check("Alert.Read.All", "/api/alerts?$top=1"),
     // Last: it needs a licence for vulnerability management as well.
-    Check {
-        role: "Score.Read.All",
-        path: "/api/exposureScore",
-        not_found_is_fine: false,
-    },
+    check("Score.Read.All", "/api/exposureScore"),
 ];
 
-/// The call that a token with these roles can be proven by; `None` if there is none.
+const XDR: &[Check] = &[check("Incident.Read.All", "/api/incidents?$top=1")];
+
+const GRAPH: &[Check] = &[
+    check(
+        "SecurityIncident.Read.All",
+        "/v1.0/security/incidents?$top=1",
+    ),
+    check("SecurityAlert.Read.All", "/v1.0/security/alerts_v2?$top=1"),
+];
+
+/// The call that a token of this API with these roles can be proven by; `None` if there is none.
 #[must_use]
-pub fn check_for<R: AsRef<str>>(granted: &[R]) -> Option<Check> {
-    CHECKS.into_iter().find(|check| {
+pub fn check_for<R: AsRef<str>>(api: DefenderApi, granted: &[R]) -> Option<Check> {
+    let allows = |check: &&Check| {
         granted
             .iter()
             .any(|role| satisfies(role.as_ref(), check.role))
-    })
+    };
+    checks(api).iter().find(allows).copied()
 }
 
 /// Calls the API. Cheap to clone.
@@ -112,22 +132,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_call_follows_from_the_roles() {
-        for (roles, path) in [
+    fn the_call_follows_from_api_and_roles() {
+        use DefenderApi::{Endpoint, Graph, Xdr};
+        for (api, roles, path) in [
             (
+                Endpoint,
                 &["Score.Read.All", "Alert.Read.All", "Machine.Read.All"][..],
                 Some("/api/machines?$top=1"),
             ),
-            (&["Machine.ReadWrite.All"], Some("/api/machines?$top=1")),
             (
+                Endpoint,
+                &["Machine.ReadWrite.All"],
+                Some("/api/machines?$top=1"),
+            ),
+            (
+                Endpoint,
                 &["Score.Read.All", "Alert.ReadWrite.All"],
                 Some("/api/alerts?$top=1"),
             ),
-            (&["Score.Read.All"], Some("/api/exposureScore")),
-            (&["Machine.Isolate", "Ti.ReadWrite"], None),
-            (&[], None),
+            (Endpoint, &["Score.Read.All"], Some("/api/exposureScore")),
+            (Endpoint, &["Machine.Isolate", "Ti.ReadWrite"], None),
+            (Endpoint, &[], None),
+            (Endpoint, &["Incident.Read.All"], None),
+            (
+                Xdr,
+                &["Incident.ReadWrite.All"],
+                Some("/api/incidents?$top=1"),
+            ),
+            (Xdr, &["AdvancedHunting.Read.All"], None),
+            (
+                Graph,
+                &["SecurityAlert.Read.All", "SecurityIncident.Read.All"],
+                Some("/v1.0/security/incidents?$top=1"),
+            ),
+            (
+                Graph,
+                &["SecurityAlert.ReadWrite.All"],
+                Some("/v1.0/security/alerts_v2?$top=1"),
+            ),
+            (Graph, &["ThreatHunting.Read.All"], None),
         ] {
-            assert_eq!(check_for(roles).map(|check| check.path), path, "{roles:?}");
+            let call = check_for(api, roles);
+            assert_eq!(call.map(|check| check.path), path, "{api} {roles:?}");
         }
     }
 }

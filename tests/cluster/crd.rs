@@ -119,6 +119,43 @@ fn every_rule_accepts_and_refuses_with_what_to_write_instead() {
     });
 }
 
+/// Regions that there are, by cloud and API, as Microsoft's pages list them.
+fn front_doors(cloud: &str, api: &str) -> &'static [&'static str] {
+    match (cloud, api) {
+        ("Commercial", "Endpoint" | "XDR") => {
+            &["global", "us", "eu", "uk", "au", "swa", "ina", "aea"]
+        }
+        _ => &["global"],
+    }
+}
+
+#[test]
+fn a_region_that_an_api_does_not_have_in_a_cloud_is_refused_with_those_that_it_has() {
+    run(async {
+        let table = Table::new(&*Arena::shared().await).await;
+        let mut accepted = 0;
+        for cloud in ["Commercial", "GCC", "GCCHigh", "DoD"] {
+            for api in ["Endpoint", "XDR", "Graph"] {
+                for region in ["global", "us", "eu", "uk", "au", "swa", "ina", "aea"] {
+                    let change = json!({"cloud": cloud, "api": api, "region": region});
+                    let outcome = table.post("contoso", &spec(change), true).await;
+                    if front_doors(cloud, api).contains(&region) {
+                        outcome.unwrap_or_else(|e| panic!("{cloud} {api} {region}: {e}"));
+                        accepted += 1;
+                        continue;
+                    }
+                    let message = outcome.expect_err("refused");
+                    let expected = format!(
+                        "spec.region: Invalid value: \"object\": api {api} in cloud {cloud} has no front door in region {region}: set region to global"
+                    );
+                    assert!(message.contains(&expected), "{message}");
+                }
+            }
+        }
+        assert_eq!(accepted, 26);
+    });
+}
+
 #[test]
 fn names_that_would_make_a_bad_target_are_refused() {
     const LONG: &str = "the target Secret's default name, <name>-defender-token, would be longer than the 253 characters that Kubernetes allows: choose a shorter name or set spec.target.name";
@@ -179,6 +216,8 @@ fn tenant_and_cloud_stay_but_for_a_move_between_commercial_and_gcc() {
                 json!({"region": "eu", "api": "Endpoint", "plan": "Plan1", "suspend": true}),
                 OK,
             ),
+            ("Commercial", json!({"region": "eu", "api": "XDR"}), OK),
+            ("Commercial", json!({"api": "Graph"}), OK),
             (
                 "Commercial",
                 json!({"secretRef": {"name": "other"}, "target": {"name": "other-token"}}),

@@ -15,8 +15,10 @@ const RESERVED_LABELS: &str = "labels of kubernetes.io, k8s.io, defendertenant.i
 const RESERVED_ANNOTATIONS: &str = "annotations of kubernetes.io, k8s.io, defendertenant.io and reloader.stakater.com are reserved: remove them";
 const LABEL_VALUE: &str = "a label's value has at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends";
 const ROLE: &str = "a role is a name such as Alert.Read.All (the value of the roles claim): letters, digits and dots";
-const HUNTING: &str = "advanced hunting (AdvancedQuery.*) exists in plan Plan2 only: remove the role from requiredRoles, or set plan to Plan2 if that is what the customer has";
-const FRONT_DOORS: &str = "only cloud Commercial has regional front doors: leave region out (or set it to global) for GCC, GCCHigh and DoD";
+const HUNTING: &str = "advanced hunting (AdvancedHunting.*, AdvancedQuery.*, ThreatHunting.*) exists in plan Plan2 only: remove the role from requiredRoles, or set plan to Plan2 if that is what the customer has";
+const ENDPOINT_ONLY: &str = "AdvancedQuery.* are roles of api Endpoint only: set api to Endpoint, or remove the role from requiredRoles";
+const XDR_ONLY: &str = "AdvancedHunting.*, Incident.* are roles of api XDR only: set api to XDR, or remove the role from requiredRoles";
+const GRAPH_ONLY: &str = "SecurityAlert.*, SecurityIncident.*, ThreatHunting.* are roles of api Graph only: set api to Graph, or remove the role from requiredRoles";
 const NOT_A_GUID: &str = "tenantId must be the GUID of the customer tenant in lower case, not a domain or name. It is on the page entra.microsoft.com > Overview of the customer, or the GUID in \"issuer\" at https://login.microsoftonline.com/contoso.onmicrosoft.com/v2.0/.well-known/openid-configuration";
 const NO_CUSTOMER: &str = "is not a customer: give the tenant id of the one customer, a GUID. The tenant id is on the page entra.microsoft.com > Overview of the customer.";
 const NIL: &str = "the nil GUID is a placeholder, not a customer: give the customer's tenant id. The tenant id is on the customer's page entra.microsoft.com > Overview";
@@ -58,16 +60,32 @@ pub fn cases() -> Vec<(Value, Verdict)> {
         (json!({"cloud": "China"}), Err("supported values: \"Commercial\", \"GCC\", \"GCCHigh\", \"DoD\"")),
         (json!({"region": "aea"}), OK),
         (json!({"region": "mars"}), Err("supported values: \"global\", \"us\", \"eu\", \"uk\", \"au\", \"swa\", \"ina\", \"aea\"")),
-        (json!({"cloud": "GCC", "region": "us"}), Err(FRONT_DOORS)),
-        (json!({"cloud": "GCCHigh", "region": "eu"}), Err(FRONT_DOORS)),
-        (json!({"cloud": "DoD", "region": "us"}), Err(FRONT_DOORS)),
         (json!({"api": "Endpoint"}), OK),
-        (json!({"api": "Graph"}), Err("supported values: \"Endpoint\"")),
+        (json!({"api": "XDR"}), OK),
+        (json!({"api": "Graph"}), OK),
+        (json!({"api": "Azure"}), Err("supported values: \"Endpoint\", \"XDR\", \"Graph\"")),
         (json!({"plan": "Plan3"}), Err("supported values: \"Plan1\", \"Plan2\", \"Business\"")),
         (json!({"plan": "Plan2", "requiredRoles": ["AdvancedQuery.Read.All"]}), OK),
         (json!({"plan": "Plan1", "requiredRoles": ["Alert.Read.All"]}), OK),
         (json!({"plan": "Plan1", "requiredRoles": ["AdvancedQuery.Read.All"]}), Err(HUNTING)),
         (json!({"plan": "Business", "requiredRoles": ["Alert.Read.All", "AdvancedQuery.Read.All"]}), Err(HUNTING)),
+        (json!({"plan": "Plan1", "api": "XDR", "requiredRoles": ["Incident.Read.All"]}), OK),
+        (json!({"plan": "Plan1", "api": "XDR", "requiredRoles": ["AdvancedHunting.Read.All"]}), Err(HUNTING)),
+        (json!({"plan": "Plan2", "api": "XDR", "requiredRoles": ["AdvancedHunting.Read.All"]}), OK),
+        (json!({"plan": "Business", "api": "Graph", "requiredRoles": ["SecurityAlert.Read.All"]}), OK),
+        (json!({"plan": "Business", "api": "Graph", "requiredRoles": ["ThreatHunting.Read.All"]}), Err(HUNTING)),
+        (json!({"plan": "Business", "requiredRoles": ["Vulnerability.Read.All"]}), OK),
+        (json!({"api": "XDR", "requiredRoles": ["AdvancedQuery.Read.All"]}), Err(ENDPOINT_ONLY)),
+        (json!({"api": "Graph", "requiredRoles": ["Some.Role", "AdvancedQuery.Read.All"]}), Err(ENDPOINT_ONLY)),
+        (json!({"api": "XDR", "requiredRoles": ["Incident.ReadWrite.All", "AdvancedHunting.Read.All"]}), OK),
+        (roles(json!(["Incident.Read.All"])), Err(XDR_ONLY)),
+        (roles(json!(["AdvancedHunting.Read.All"])), Err(XDR_ONLY)),
+        (json!({"api": "Graph", "requiredRoles": ["Incident.Read.All"]}), Err(XDR_ONLY)),
+        (json!({"api": "Graph", "requiredRoles": ["SecurityIncident.Read.All", "SecurityAlert.Read.All", "ThreatHunting.Read.All"]}), OK),
+        (roles(json!(["SecurityIncident.Read.All"])), Err(GRAPH_ONLY)),
+        (roles(json!(["SecurityAlert.Read.All"])), Err(GRAPH_ONLY)),
+        (json!({"api": "XDR", "requiredRoles": ["ThreatHunting.Read.All"]}), Err(GRAPH_ONLY)),
+        (json!({"api": "Graph", "requiredRoles": ["CustomDetections.ReadWrite.All"]}), OK),
         (roles(json!(["AdvancedQuery.Read.All"])), OK),
         (roles(json!(["Some.Unknown.Role"])), OK),
         (roles(json!(["Alert.Read.All", "Alert.Read.All"])), Err("Duplicate value")),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use defender_tenant_operator::api::cloud::Cloud;
+use defender_tenant_operator::api::cloud::{Cloud, DefenderApi};
 use defender_tenant_operator::core::claims::{Checked, Claims, Expected, Mismatch, check};
 use defender_tenant_operator::core::errors::Failure;
 use defender_tenant_operator::defender::hosts;
@@ -127,7 +127,7 @@ pub fn request_in(cloud: Cloud) -> TokenRequest {
         login: clouds::login_host(cloud),
         tenant: TENANT.parse().unwrap(),
         application: APPLICATION.parse().unwrap(),
-        audience: hosts::audience(cloud),
+        audience: hosts::audience(cloud, DefenderApi::Endpoint),
         credential: ClientCredential::Secret(SECRET.into()),
     }
 }
@@ -138,7 +138,7 @@ pub fn checked(request: &TokenRequest, minted: &Minted) -> Result<Checked, Misma
         tenant: request.tenant,
         audience: request.audience,
         application: request.application,
-        resource_id: hosts::RESOURCE_ID,
+        resource_id: hosts::resource_id(DefenderApi::Endpoint),
     };
     let claims = Claims::decode(minted.answer.token.expose())?;
     check(

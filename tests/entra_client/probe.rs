@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use defender_tenant_operator::api::cloud::{Cloud, Region};
+use defender_tenant_operator::api::cloud::{Cloud, DefenderApi, Region, regions};
 use defender_tenant_operator::core::errors::{Failure, Retry, Scope};
 use defender_tenant_operator::core::ids::AccessToken;
 use defender_tenant_operator::core::reason::Reason;
 use defender_tenant_operator::defender::hosts;
-use defender_tenant_operator::defender::probe::{CHECKS, Check, Prober, check_for};
+use defender_tenant_operator::defender::probe::{Check, Prober, check_for, checks};
 use serde_json::json;
 
 use super::lab::{Lab, checked, request};
@@ -18,7 +18,10 @@ async fn token(lab: &Lab) -> (AccessToken, Check) {
         .await
         .unwrap_or_else(|failure| panic!("{failure:?}"));
     let roles = checked(&request, &minted).unwrap().roles;
-    (minted.answer.token, check_for(&roles).unwrap())
+    (
+        minted.answer.token,
+        check_for(DefenderApi::Endpoint, &roles).unwrap(),
+    )
 }
 
 async fn probe(
@@ -27,10 +30,10 @@ async fn probe(
     token: &AccessToken,
     check: Check,
 ) -> Result<(), Failure> {
-    let api = hosts::api_url(Cloud::Commercial, region).unwrap();
+    let door = hosts::front_door(Cloud::Commercial, DefenderApi::Endpoint, region).unwrap();
     let user_agent = http::HeaderValue::from_static("MdePartner-Example-Soc/1.0");
     Prober::new(lab.http(), user_agent)
-        .probe(api, check, token)
+        .probe(door.url, check, token)
         .await
 }
 
@@ -39,8 +42,12 @@ async fn a_live_token_is_proven_at_every_front_door() {
     let lab = Lab::new().await;
     let (token, check) = token(&lab).await;
     assert_eq!(check.path, "/api/machines?$top=1");
-    for region in hosts::regions(Cloud::Commercial) {
-        assert_eq!(probe(&lab, region, &token, check).await, Ok(()), "{region}");
+    for region in regions(Cloud::Commercial, DefenderApi::Endpoint) {
+        assert_eq!(
+            probe(&lab, *region, &token, check).await,
+            Ok(()),
+            "{region}"
+        );
     }
     let hosts: Vec<_> = lab
         .journal()
@@ -56,7 +63,7 @@ async fn a_live_token_is_proven_at_every_front_door() {
 async fn what_the_api_holds_against_a_token_is_told_apart() {
     let lab = Lab::new().await;
     let (token, check) = token(&lab).await;
-    let score = CHECKS[2];
+    let score = checks(DefenderApi::Endpoint)[2];
     let refused = |failure: Failure| {
         assert_eq!(failure.verdict.scope, Scope::Tenant);
         assert!(failure.correlation_id.is_some());

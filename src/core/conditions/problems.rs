@@ -154,16 +154,16 @@ fn carried(g: &Gathered<'_>, reason: Reason) -> Problem {
 }
 
 fn role_problem(g: &Gathered<'_>, granted: &[String], found: &mut Vec<Problem>) {
-    let missing = roles::missing(&g.tenant.spec.required_roles, granted);
+    let missing = roles::missing(&g.required().roles, granted);
     if missing.is_empty() {
         return;
     }
-    let unknown = roles::unknown(&missing);
+    let unknown = roles::unknown(&missing, g.tenant.spec.api);
     let mut detail = missing.join(", ");
     if !unknown.is_empty() {
         detail = format!(
             "{detail} (not a known role of this API: {})",
-            unknown.join(", ")
+            roles::listed(&unknown)
         );
     }
     found.push(Problem::with(Reason::RolesMissing, &detail));

@@ -167,7 +167,7 @@ fn wants_other_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
 
 fn lacks_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
     g.live_roles(now)
-        .is_some_and(|granted| !roles::missing(&g.tenant.spec.required_roles, granted).is_empty())
+        .is_some_and(|granted| !roles::missing(&g.required().roles, granted).is_empty())
 }
 
 /// Our Secret should hold a live token, and doesn't.
