@@ -3,11 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Unexpected};
-use serde_json::Value;
 
 use super::BadRequest;
+use super::certificate_body::{self, CertificateBody};
 use super::either::StringOr;
+use super::federated_body::FederatedBody;
 use super::roles::{self, Roles};
+use crate::hosts::LoginCloud;
 use crate::world::{Application, Secret, TokenLifetime};
 
 /// Entra's longest lifetime by policy is a day; one more leaves room for tests of clients that check it.
@@ -19,10 +21,28 @@ pub(crate) struct ApplicationBody {
     #[serde(default)]
     secrets: Vec<StringOr<SecretBody>>,
     #[serde(default)]
-    certificates: Vec<Value>,
+    certificates: Vec<StringOr<CertificateBody>>,
     #[serde(default)]
-    federated: Vec<Value>,
+    federated: Vec<FederatedBody>,
+    entra_cloud: Option<EntraCloud>,
     required_roles: Option<Roles>,
+}
+
+/// Where an application is registered: each of Microsoft's two clouds has its own registrations.
+#[derive(Clone, Copy, Deserialize)]
+enum EntraCloud {
+    Public,
+    #[serde(rename = "USGovernment")]
+    UsGovernment,
+}
+
+impl EntraCloud {
+    fn login(self) -> LoginCloud {
+        match self {
+            Self::Public => LoginCloud::Public,
+            Self::UsGovernment => LoginCloud::UsGovernment,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -45,7 +65,9 @@ pub(crate) struct TokensBody {
 }
 
 /// A time or null. jiff's own errors quote what they couldn't read.
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+pub(super) fn time<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| {
         text.parse().map_err(|_| {
@@ -70,25 +92,35 @@ pub(crate) fn later(now: Timestamp, seconds: u32) -> Option<Timestamp> {
 
 impl ApplicationBody {
     pub(crate) fn read(self, now: Timestamp) -> Result<Application, BadRequest> {
-        for (name, entries) in [
-            ("certificates", &self.certificates),
-            ("federated", &self.federated),
-        ] {
-            if !entries.is_empty() {
-                return Err(BadRequest(format!("{name}: not supported in this version")));
-            }
-        }
         let secrets = self
             .secrets
             .into_iter()
             .map(|secret| read_secret(secret, now))
             .collect::<Result<_, _>>()?;
+        let certificates = read_each("certificates", self.certificates, |certificate| {
+            certificate_body::read(certificate, now)
+        })?;
+        let federated = read_each("federated", self.federated, |body| body.read(now))?;
         Ok(Application {
             secrets,
+            certificates,
+            federated,
+            cloud: self.entra_cloud.map(EntraCloud::login),
             required_roles: roles::endpoint(self.required_roles)
                 .map_err(|error| error.within("requiredRoles"))?,
         })
     }
+}
+
+/// Reads the entries of a list; a complaint says of which entry it is.
+fn read_each<B, T>(
+    name: &str,
+    bodies: Vec<B>,
+    read: impl Fn(B) -> Result<T, BadRequest>,
+) -> Result<Vec<T>, BadRequest> {
+    let number =
+        |(index, body)| read(body).map_err(|error| error.within(&format!("{name}: entry {index}")));
+    bodies.into_iter().enumerate().map(number).collect()
 }
 
 fn read_secret(secret: StringOr<SecretBody>, now: Timestamp) -> Result<Secret, BadRequest> {

@@ -59,7 +59,8 @@ pub(crate) static ROUTES: &[Route] = &[
     }),
     route(Method::DELETE, "/v1/faults/{id}", delete_fault),
     route(Method::GET, "/v1/counters", |call| {
-        let counters = call.world.journal().counters();
+        let mut counters = json!(call.world.journal().counters());
+        counters["assertions"] = json!({"reusedJti": call.world.assertions().reused()});
         Ok(Reply::json(StatusCode::OK, &counters))
     }),
     route(Method::GET, "/v1/journal", get_journal),

@@ -1,9 +1,11 @@
 //! The control API: what tests and demos tell the emulator, and what they ask it.
 
 mod bodies;
+mod certificate_body;
 mod config;
 mod either;
 mod fault_body;
+mod federated_body;
 mod handlers;
 mod roles;
 mod routes;
@@ -151,6 +153,12 @@ mod tests {
             complaint::<ApplicationBody>(&at(r#"{"secrets":[HERE"#)),
             complaint::<ApplicationBody>(&at("{HERE:1}")),
             complaint::<ApplicationBody>(&at(r#"{"certificates":HERE}"#)),
+            complaint::<ApplicationBody>(&at(r#"{"certificates":[{"pem":[HERE]}]}"#)),
+            complaint::<ApplicationBody>(&at(r#"{"certificates":[{HERE:1}]}"#)),
+            complaint::<ApplicationBody>(&at(r#"{"federated":[HERE]}"#)),
+            complaint::<ApplicationBody>(&at(r#"{"federated":[{"jwks":HERE}]}"#)),
+            complaint::<ApplicationBody>(&at(r#"{"federated":[{"jwks":{"keys":[HERE]}}]}"#)),
+            complaint::<ApplicationBody>(&at(r#"{"entraCloud":HERE}"#)),
             complaint::<ApplicationBody>(&at(r#"{"requiredRoles":HERE}"#)),
             complaint::<TenantBody>(&at(r#"{"cloud":HERE}"#)),
             complaint::<TenantBody>(&at(r#"{"state":HERE}"#)),

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::credentials::Credential;
 use super::token::Grant;
 use crate::guid;
 use crate::world::Cloud;
@@ -30,9 +31,12 @@ pub(crate) fn of(grant: &Grant, trace: Uuid, now: i64, lifetime: u32) -> Map<Str
         // The answer says `expires_in` of what is left when it arrives, which is a little later.
         "exp": now + i64::from(lifetime) + 1,
         "aio": format!("k2RgY{unique}AA=="),
-        "app_displayname": format!("application-{}", &client[..8]),
+        "app_displayname": display_name(grant.client),
         "appid": client,
-        "appidacr": "1",
+        "appidacr": match grant.credential {
+            Credential::Secret => "1",
+            Credential::Assertion => "2",
+        },
         "idp": issuer,
         "oid": principal,
         "rh": format!("1.AX0A{}.", URL_SAFE_NO_PAD.encode(grant.tenant.to_bytes_le())),
@@ -49,6 +53,11 @@ pub(crate) fn of(grant: &Grant, trace: Uuid, now: i64, lifetime: u32) -> Map<Str
         Value::Object(claims) => claims,
         _ => Map::new(),
     }
+}
+
+/// What Entra calls the application: registrations have no names here.
+pub(crate) fn display_name(client: Uuid) -> String {
+    format!("application-{}", &client.to_string()[..8])
 }
 
 /// The issuer of v1 tokens, which Defender's are whichever endpoint is asked.
@@ -93,6 +102,7 @@ mod tests {
             audience: "https://api.securitycenter.microsoft.com".to_owned(),
             roles: roles.iter().map(ToString::to_string).collect(),
             lifetime: TokenLifetime::default(),
+            credential: Credential::Secret,
         }
     }
 
@@ -127,6 +137,15 @@ mod tests {
             "ver": "1.0",
         });
         assert_eq!(Value::Object(claims), expected);
+    }
+
+    #[test]
+    fn an_assertion_is_told_from_a_secret() {
+        let grant = Grant {
+            credential: Credential::Assertion,
+            ..grant(&[])
+        };
+        assert_eq!(of(&grant, Uuid::nil(), 0, 1)["appidacr"], "2");
     }
 
     #[test]

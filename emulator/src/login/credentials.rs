@@ -2,16 +2,47 @@
 
 use jiff::Timestamp;
 
+use super::assertion::{self, Presenter};
 use super::form::Form;
 use super::refusal::Refusal;
-use crate::world::{Application, Secret};
+use crate::world::{Application, Secret, UsedAssertion};
 
-/// Checks the presented credential; refusals name their code only, the caller adds the application.
-pub(crate) fn check(application: &Application, form: &Form, now: Timestamp) -> Result<(), Refusal> {
-    if form.assertion.is_some() {
-        // No application has a certificate in this version, so none can be the right one.
-        return Err(Refusal::new(700_027));
+/// What a client proved itself with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    Secret,
+    /// Its certificate, or an issuer that it trusts.
+    Assertion,
+}
+
+/// A credential that is right, and what there is to remember of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) credential: Credential,
+    pub(crate) used: Option<UsedAssertion>,
+}
+
+/// Checks the presented credential; refusals name their code and what is wrong, the caller adds the application.
+pub(crate) fn check(
+    application: &Application,
+    presenter: Presenter,
+    form: &Form,
+    now: Timestamp,
+) -> Result<Proof, Refusal> {
+    let Some(assertion) = form.assertion.as_deref() else {
+        return check_secret(application, form, now);
+    };
+    if !form.secrets.is_empty() {
+        return Err(Refusal::new(9_002_324));
     }
+    let kind = form.assertion_type.as_deref();
+    Ok(Proof {
+        credential: Credential::Assertion,
+        used: assertion::check(application, presenter, kind, assertion, now)?,
+    })
+}
+
+fn check_secret(application: &Application, form: &Form, now: Timestamp) -> Result<Proof, Refusal> {
     if form.secrets.is_empty() {
         let number = if form.assertion_type.is_some() {
             7_000_218
@@ -27,7 +58,12 @@ pub(crate) fn check(application: &Application, form: &Form, now: Timestamp) -> R
         .filter(|secret| form.secrets.contains(&secret.value))
     {
         match state(secret, now) {
-            State::Good => return Ok(()),
+            State::Good => {
+                return Ok(Proof {
+                    credential: Credential::Secret,
+                    used: None,
+                });
+            }
             State::Expired => expired = true,
             State::NotYet => {}
         }
@@ -79,7 +115,8 @@ mod tests {
             secrets: presented.iter().map(ToString::to_string).collect(),
             ..Form::default()
         };
-        check(&application, &form, at(second)).map_or_else(|refusal| refusal.code.number, |()| 0)
+        check_secret(&application, &form, at(second))
+            .map_or_else(|refusal| refusal.code.number, |_| 0)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Entra: token endpoints and discovery documents. Pure: a directory, a request and the time go in, a reply comes out.
 
 pub(crate) mod aadsts;
+pub(crate) mod assertion;
 pub(crate) mod claims;
 pub(crate) mod credentials;
 pub(crate) mod discovery;

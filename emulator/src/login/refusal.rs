@@ -52,17 +52,19 @@ impl Refusal {
         self
     }
 
-    /// Entra's sentence. Names without a value (a fault knows none) get a word that reads well.
+    /// Entra's sentence. Names without a value (a fault knows none) get a word that reads well: what stands behind an
+    /// equals sign in the braces, or the name itself.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let mut rest = self.code.text;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap_or((after, ""));
+            let (name, otherwise) = name.split_once('=').unwrap_or((name, name));
             let value = self
                 .details
                 .iter()
                 .find_map(|(key, value)| (*key == name).then_some(value));
-            let _ = write!(text, "{before}{}", value.map_or(name, String::as_str));
+            let _ = write!(text, "{before}{}", value.map_or(otherwise, String::as_str));
             rest = after;
         }
         text + rest
@@ -88,6 +90,14 @@ mod tests {
             Refusal::new(900_144).text(),
             "The request body must contain the following parameter: 'parameter'."
         );
+    }
+
+    #[test]
+    fn a_missing_detail_may_have_a_text_of_its_own() {
+        let text = Refusal::new(700_024).text();
+        assert!(text.contains("valid time range. Review"), "{text}");
+        let text = Refusal::new(700_024).with("times", " Now.").text();
+        assert!(text.contains("valid time range. Now. Review"), "{text}");
     }
 
     #[test]

@@ -60,7 +60,11 @@ impl<'a> Login<'a> {
             form: &self.form,
         };
         // Decided by the true clock: a fault moves what Entra says of the time, not what it remembers.
-        let grant = token::decide(&self.world.directory(), &ask, self.now)?;
+        let decision = token::decide(&self.world.directory(), &ask, self.now);
+        if let Some(used) = decision.used {
+            self.world.assertions().add(used, self.now);
+        }
+        let grant = decision.grant?;
         Ok(match self.mint(&grant, context, changes) {
             Some(minted) => reply::token(context, version, minted),
             None => reply::error(context, &Refusal::new(90_033)),

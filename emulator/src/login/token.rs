@@ -9,13 +9,14 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::Version;
-use super::credentials;
+use super::assertion::Presenter;
+use super::credentials::{self, Credential};
 use super::form::Form;
 use super::refusal::Refusal;
 use super::resource;
 use crate::guid;
 use crate::hosts::LoginCloud;
-use crate::world::{Cloud, Directory, Tenant, TenantState, TokenLifetime};
+use crate::world::{Cloud, Directory, Tenant, TenantState, TokenLifetime, UsedAssertion};
 
 /// A token request.
 pub(crate) struct Ask<'a> {
@@ -36,13 +37,27 @@ pub(crate) struct Grant {
     pub(crate) audience: String,
     pub(crate) roles: Vec<String>,
     pub(crate) lifetime: TokenLifetime,
+    pub(crate) credential: Credential,
+}
+
+/// What becomes of a token request, and the assertion that was used up by it, given a token or not.
+pub(crate) struct Decision {
+    pub(crate) grant: Result<Grant, Refusal>,
+    pub(crate) used: Option<UsedAssertion>,
 }
 
 /// Decides a token request.
-pub(crate) fn decide(
+pub(crate) fn decide(directory: &Directory, ask: &Ask<'_>, now: Timestamp) -> Decision {
+    let mut used = None;
+    let grant = grant(directory, ask, now, &mut used);
+    Decision { grant, used }
+}
+
+fn grant(
     directory: &Directory,
     ask: &Ask<'_>,
     now: Timestamp,
+    used: &mut Option<UsedAssertion>,
 ) -> Result<Grant, Refusal> {
     if ask.method != Method::POST {
         return Err(Refusal::new(900_561).with("value", ask.method.as_str()));
@@ -60,9 +75,16 @@ pub(crate) fn decide(
     let application = directory
         .applications
         .get(&client)
+        .filter(|application| application.cloud.is_none_or(|cloud| cloud == ask.cloud))
         .ok_or_else(|| named(700_016))?;
-    credentials::check(application, ask.form, now)
+    let presenter = Presenter {
+        cloud: ask.cloud,
+        tenant: tenant_id,
+        client,
+    };
+    let proof = credentials::check(application, presenter, ask.form, now)
         .map_err(|refusal| refusal.with("app", client_text))?;
+    *used = proof.used;
     let consent = tenant
         .consents
         .get(&client)
@@ -79,6 +101,7 @@ pub(crate) fn decide(
         client,
         roles: consent.roles(now).to_vec(),
         lifetime: directory.lifetime,
+        credential: proof.credential,
         audience,
     })
 }

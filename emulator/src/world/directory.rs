@@ -6,6 +6,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::keys::{Certificate, Federated};
+use crate::hosts::LoginCloud;
+
 /// Microsoft's cloud that a tenant lives in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) enum Cloud {
@@ -43,6 +46,10 @@ pub(crate) enum TenantState {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Application {
     pub(crate) secrets: Vec<Secret>,
+    pub(crate) certificates: Vec<Certificate>,
+    pub(crate) federated: Vec<Federated>,
+    /// The one cloud in which it is registered; `None`: in each.
+    pub(crate) cloud: Option<LoginCloud>,
     /// What the registration asks for; the consent page's business.
     #[expect(
         dead_code,

@@ -1,17 +1,21 @@
-//! What the emulator remembers. Everything is in memory; locks are held for look-ups only, never while signing.
+//! What the emulator remembers. Everything is in memory; locks are held for look-ups and checks, never while signing.
 
+mod assertions;
 mod directory;
 mod faults;
 mod journal;
+mod keys;
 mod quota;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+pub(crate) use assertions::{Assertions, UsedAssertion};
 pub(crate) use directory::{
     Application, Cloud, Consent, Directory, Plan, Secret, Tenant, TenantState, TokenLifetime,
 };
 pub(crate) use faults::{Aadsts, BadBody, FaultEntry, FaultKind, Faults, Match, RetryAfter};
 pub(crate) use journal::{Entry, Journal, Kind};
+pub(crate) use keys::{Certificate, Federated, IssuerKey, is_visible};
 pub(crate) use quota::{Bucket, Quota};
 
 use crate::error::Error;
@@ -24,6 +28,7 @@ pub(crate) struct World {
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
     quota: Mutex<Quota>,
+    assertions: Mutex<Assertions>,
 }
 
 impl World {
@@ -34,6 +39,7 @@ impl World {
             faults: Mutex::default(),
             journal: Mutex::default(),
             quota: Mutex::default(),
+            assertions: Mutex::default(),
         })
     }
 
@@ -61,5 +67,11 @@ impl World {
 
     pub(crate) fn quota(&self) -> MutexGuard<'_, Quota> {
         self.quota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn assertions(&self) -> MutexGuard<'_, Assertions> {
+        self.assertions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,6 +4,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, CLIENT, LOGIN, SECRET, TENANT, answer};
+use crate::identity::{PARTNER, changed};
+
+/// Of an RSA key of 1024 bits.
+const WEAK: &str = include_str!("weak.pem");
+
+fn federated(changes: Value) -> Value {
+    let good = json!({"issuer": "https://issuer.example", "subject": "s", "audience": "api://AzureADTokenExchange",
+        "jwks": {"keys": [PARTNER.jwk("a")]}});
+    changed(good, changes)
+}
 
 async fn refusal(bed: &Bed, method: Method, path: &str, body: &Value) -> String {
     let response = bed
@@ -24,8 +34,10 @@ async fn every_body_of_the_contract_is_taken() {
     bed.put_application(json!({
         "secrets": ["a", {"value": "b", "notBefore": "2026-01-01T00:00:00Z", "expires": "2999-01-01T00:00:00Z",
             "visibleAfterSeconds": 0}],
-        "certificates": [],
-        "federated": [],
+        "certificates": [PARTNER.pem, {"pem": PARTNER.pem, "notBefore": "2026-01-01T00:00:00Z",
+            "expires": "2999-01-01T00:00:00Z", "visibleAfterSeconds": 0}],
+        "federated": [federated(json!({})), federated(json!({"visibleAfterSeconds": 0}))],
+        "entraCloud": "Public",
         "requiredRoles": ["Alert.Read.All"],
     }))
     .await;
@@ -118,16 +130,6 @@ async fn what_is_not_supported_yet_says_so() {
     for (path, body, error) in [
         (
             &application,
-            json!({"certificates": ["PEM"]}),
-            "certificates: not supported in this version",
-        ),
-        (
-            &application,
-            json!({"federated": [{"issuer": "i"}]}),
-            "federated: not supported in this version",
-        ),
-        (
-            &application,
             json!({"requiredRoles": {"XDR": ["Incident.Read.All"]}}),
             "requiredRoles: roles of XDR: not supported in this version",
         ),
@@ -210,6 +212,81 @@ async fn bad_values_are_refused_with_a_reason() {
     ] {
         let error = refusal(&bed, method, path, &body).await;
         assert!(error.contains(reason), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn bad_certificates_and_federated_credentials_are_refused_without_quoting_them() {
+    let bed = Bed::empty().await;
+    let application = format!("/v1/applications/{CLIENT}");
+    let elliptic = rcgen::generate_simple_self_signed(vec!["a".to_owned()]).unwrap();
+    let certificate = |entry: Value| json!({"certificates": [PARTNER.pem, entry]});
+    let credential = |changes| json!({"federated": [federated(json!({})), federated(changes)]});
+    let keys = |keys: Value| credential(json!({"jwks": {"keys": keys}}));
+    let block = |label: &str, base64: &str| {
+        format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n")
+    };
+    let wanted = "certificates: entry 1: must be a certificate in PEM";
+    for (body, reason) in [
+        (certificate(json!("canary")), wanted),
+        (certificate(json!("")), wanted),
+        (certificate(json!(block("PUBLIC KEY", "Y2FuYXJ5"))), wanted),
+        (
+            certificate(json!(block("CERTIFICATE", "Y2FuYXJ5"))),
+            "holds no X.509 certificate",
+        ),
+        (certificate(json!(PARTNER.key_pem())), "is a private key"),
+        (
+            certificate(json!(PARTNER.pem.clone() + &PARTNER.key_pem())),
+            "one PEM block",
+        ),
+        (
+            certificate(json!(elliptic.cert.pem())),
+            "must be RSA, of 2048",
+        ),
+        (certificate(json!(WEAK)), "must be RSA, of 2048"),
+        (certificate(json!({})), "missing field `pem`"),
+        (
+            certificate(json!({"pem": PARTNER.pem, "expires": "canary"})),
+            "a time like",
+        ),
+        (certificate(json!(1)), "a string or an object"),
+        (
+            credential(json!({"issuer": null})),
+            "missing field `issuer`",
+        ),
+        (
+            credential(json!({"subject": " "})),
+            "federated: entry 1: subject: must not be empty",
+        ),
+        (
+            credential(json!({"audience": ["canary"]})),
+            "expected a string",
+        ),
+        (
+            credential(json!({"canary8Q": 1})),
+            "unknown field of 8 characters",
+        ),
+        (keys(json!([])), "jwks: must have an RSA key with a kid"),
+        (keys(json!([{"kty": "EC", "kid": "canary"}])), "an RSA key"),
+        (
+            keys(json!([{"kty": "RSA", "kid": "a", "n": "canary", "e": "+"}])),
+            "federated: entry 1: jwks: keys: entry 0: n and e must be",
+        ),
+        (
+            keys(json!([{"kty": "RSA", "kid": "a", "n": "AQAB", "e": "AQAB"}])),
+            "of 2048 bits at least",
+        ),
+        (
+            credential(json!({"jwks": {"canary": 1}})),
+            "missing field `keys`",
+        ),
+        (json!({"entraCloud": "canary"}), "`USGovernment`"),
+    ] {
+        let error = refusal(&bed, Method::PUT, &application, &body).await;
+        assert!(error.contains(reason), "{body}: {error}");
+        assert!(!error.contains("canary"), "{error}");
+        assert!(!error.contains("Y2FuYXJ5"), "{error}");
     }
 }
 

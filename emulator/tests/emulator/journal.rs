@@ -24,6 +24,7 @@ async fn counters_are_by_kind_and_outcome() {
         "api": {"ok": 1, "http 403": 1},
         "discovery": {"ok": 1},
         "consent": {},
+        "assertions": {"reusedJti": 0},
     });
     assert_eq!(bed.get_control("/v1/counters").await, expected);
 }

@@ -5,12 +5,16 @@
     reason = "helpers of tests are tests, which clippy.toml can't know"
 )]
 
+mod assertions;
 mod bed;
+mod certificates;
 mod control;
 mod defender;
 mod discovery;
 mod faults;
+mod federated;
 mod fleet;
+mod identity;
 mod journal;
 mod program;
 mod refusals;
