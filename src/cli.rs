@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
+use crate::core::gathered::SecretRefPolicy;
 use crate::telemetry::LogFormat;
 
 /// Keeps a live Microsoft Defender API token per customer tenant in a Kubernetes Secret.
@@ -70,9 +71,22 @@ pub struct Run {
     #[arg(long, env = "DTO_WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE,…", value_parser = namespace)]
     pub watch_namespaces: Vec<String>,
 
-    /// The operator's own namespace, where secretRef is refused; by default the pod's (POD_NAMESPACE).
+    /// The operator's own namespace, which holds the credentials of applications and where secretRef is refused; by default the pod's (POD_NAMESPACE).
     #[arg(long, env = "DTO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
     pub operator_namespace: Option<String>,
+
+    /// Whether tenants may bring a credential of their own namespace (secretRef), or use applications only.
+    #[arg(
+        long,
+        env = "DTO_SECRET_REF",
+        default_value = "allow",
+        value_name = "allow|deny"
+    )]
+    pub secret_ref: SecretRef,
+
+    /// Let a DefenderApplication grant namespaces by label. Whoever may label a namespace may then grant it.
+    #[arg(long, env = "DTO_ALLOW_NAMESPACE_SELECTORS", default_value = "false", value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub allow_namespace_selectors: bool,
 
     /// Label and annotation keys that spec.target may set on the Secret, comma-separated; none by default.
     #[arg(long, env = "DTO_TARGET_METADATA_ALLOW", value_delimiter = ',', value_name = "KEY,…", value_parser = metadata_key)]
@@ -101,6 +115,24 @@ pub struct Run {
     /// Whether metrics have series for each tenant.
     #[arg(long, env = "DTO_TENANT_METRICS", default_value = "true", value_name = "true|false", action = clap::ArgAction::Set)]
     pub tenant_metrics: bool,
+}
+
+/// Whether tenants may use secretRef.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SecretRef {
+    /// They may.
+    Allow,
+    /// They may not: applications only.
+    Deny,
+}
+
+impl From<SecretRef> for SecretRefPolicy {
+    fn from(flag: SecretRef) -> Self {
+        match flag {
+            SecretRef::Allow => Self::Allow,
+            SecretRef::Deny => Self::Deny,
+        }
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "clap's signature")]

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     // One TLS provider for everybody, chosen before anybody asks.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match Cli::parse().command {
-        Command::Crds => print!("{}", api::render()),
+        Command::Crds => print!("{}", api::render_all()),
         Command::Version => println!("{}", env!("CARGO_PKG_VERSION")),
         Command::Run(args) => {
             let runtime = match tokio::runtime::Builder::new_multi_thread()

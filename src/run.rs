@@ -112,7 +112,11 @@ pub async fn run(args: Run) -> Result<(), RunError> {
         ready.clone(),
         stop.clone(),
     ));
-    if !preflight(&client, &args.watch_namespaces, stop.clone()).await? {
+    let scope = preflight::Scope {
+        namespaces: args.watch_namespaces.clone(),
+        selectors: args.allow_namespace_selectors,
+    };
+    if !preflight(&client, &scope, stop.clone()).await? {
         return Ok(());
     }
     let ctx = Arc::new(Context::new(Parts {
@@ -125,11 +129,14 @@ pub async fn run(args: Run) -> Result<(), RunError> {
         policy: Policy {
             refresh_margin: SignedDuration::from_secs(i64::from(args.refresh_margin)),
             target_metadata_allow: args.target_metadata_allow.clone(),
+            secret_ref: args.secret_ref.into(),
+            namespace_selectors: args.allow_namespace_selectors,
         },
         operator_namespace: args
             .operator_namespace
             .clone()
             .or_else(|| std::env::var("POD_NAMESPACE").ok()),
+        serves_cluster: args.watch_namespaces.is_empty(),
         entra_rate: f64::from(args.entra_rate),
     }));
     metrics.observe(&ctx, args.tenant_metrics);
@@ -145,13 +152,13 @@ pub async fn run(args: Run) -> Result<(), RunError> {
 /// The API server may still be starting: an answer that says no is final, no answer isn't.
 async fn preflight(
     client: &Client,
-    namespaces: &[String],
+    scope: &preflight::Scope,
     mut stop: watch::Receiver<bool>,
 ) -> Result<bool, RunError> {
     let mut tries = 0;
     loop {
         let checked = tokio::select! {
-            checked = preflight::check(client, namespaces) => checked,
+            checked = preflight::check(client, scope) => checked,
             _ = stop.wait_for(|stop| *stop) => return Ok(false),
         };
         match checked {

@@ -62,6 +62,28 @@ named_enum! {
 }
 
 named_enum! {
+    /// The Entra cloud that an application is registered in.
+    EntraCloud {
+        /// Worldwide; customers in Commercial and GCC sign in here.
+        #[default]
+        Public = "Public",
+        /// Azure Government; customers in GCCHigh and DoD sign in here.
+        UsGovernment = "USGovernment",
+    }
+}
+
+impl Cloud {
+    /// Where the applications are registered that its tenants can consent to.
+    #[must_use]
+    pub const fn entra_cloud(self) -> EntraCloud {
+        match self {
+            Self::Commercial | Self::Gcc => EntraCloud::Public,
+            Self::GccHigh | Self::DoD => EntraCloud::UsGovernment,
+        }
+    }
+}
+
+named_enum! {
     /// The Defender API that a token is for: it chooses audience and host together.
     DefenderApi {
         /// Microsoft Defender for Endpoint.
@@ -174,6 +196,7 @@ mod tests {
         );
         round_trip(DefenderApi::ALL, &["Endpoint", "XDR", "Graph"]);
         round_trip(Plan::ALL, &["Plan1", "Plan2", "Business"]);
+        round_trip(EntraCloud::ALL, &["Public", "USGovernment"]);
     }
 
     #[test]

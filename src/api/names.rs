@@ -9,6 +9,11 @@ pub const KIND: &str = "DefenderTenant";
 /// Plural of [`KIND`].
 pub const PLURAL: &str = "defendertenants";
 
+/// Kind of the partner's application.
+pub const APPLICATION_KIND: &str = "DefenderApplication";
+/// Plural of [`APPLICATION_KIND`].
+pub const APPLICATION_PLURAL: &str = "defenderapplications";
+
 /// Label that marks a Secret as a credential of the partner's application.
 pub const LABEL_CREDENTIAL: &str = "defendertenant.io/credential";
 /// Label on each target Secret: its owner's bucket, two hexadecimal digits.

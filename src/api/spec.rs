@@ -42,6 +42,7 @@ macro_rules! look_up {
     doc = "A customer (Microsoft Entra tenant) of a security partner. As long as it exists, the operator keeps a live, checked Bearer token for the customer's Microsoft Defender API in a Secret of the same namespace.",
     selectable = ".spec.tenantId",
     selectable = ".spec.secretRef.name",
+    selectable = ".spec.applicationRef.name",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether the Secret holds a live token"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "The most urgent reason"),
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantId", description = "The customer's Entra tenant"),
@@ -50,18 +51,20 @@ macro_rules! look_up {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Secret", type_ = "string", json_path = ".status.target.name", description = "Secret that holds the token", priority = 1),
     printcolumn(name = "Credential", type_ = "string", json_path = ".spec.secretRef.name", description = "Secret with the partner's credential", priority = 1),
+    printcolumn(name = "Application", type_ = "string", json_path = ".spec.applicationRef.name", description = "The partner's application", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What to do", priority = 1),
     validation = Rule::new("size(self.metadata.name) <= 238 || has(self.spec.target.name)").message("the target Secret's default name, <name>-defender-token, would be longer than the 253 characters that Kubernetes allows: choose a shorter name or set spec.target.name"),
-    validation = Rule::new("has(self.spec.target.name) || self.spec.secretRef.name != self.metadata.name + '-defender-token'").message("the target Secret's default name, <name>-defender-token, is the credential Secret's: set spec.target.name to another one"),
+    validation = Rule::new("has(self.spec.target.name) || !has(self.spec.secretRef) || self.spec.secretRef.name != self.metadata.name + '-defender-token'").message("the target Secret's default name, <name>-defender-token, is the credential Secret's: set spec.target.name to another one"),
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("has(self.secretRef) != has(self.applicationRef)").message("give exactly one of applicationRef (a DefenderApplication that grants this namespace this tenant) and secretRef (a Secret in this namespace with the partner's credential)").reason(Reason::FieldValueInvalid),
     validation = rules::region(),
     validation = rules::hunting(),
     validation = rules::foreign_roles(DefenderApi::Endpoint),
     validation = rules::foreign_roles(DefenderApi::Xdr),
     validation = rules::foreign_roles(DefenderApi::Graph),
-    validation = Rule::new("!has(self.target.name) || self.target.name != self.secretRef.name").message("the target Secret can't be the credential Secret: choose another target.name").field_path(".target").reason(Reason::FieldValueInvalid),
+    validation = Rule::new("!has(self.target.name) || !has(self.secretRef) || self.target.name != self.secretRef.name").message("the target Secret can't be the credential Secret: choose another target.name").field_path(".target").reason(Reason::FieldValueInvalid),
 )]
 pub struct DefenderTenantSpec {
     /// The customer's Microsoft Entra tenant id: a GUID in lower case. Immutable: another customer is another resource.
@@ -96,7 +99,14 @@ pub struct DefenderTenantSpec {
 
     /// Secret in the same namespace with the partner application's credential (keys `client-id` and `client-secret`),
     /// labelled `defendertenant.io/credential: "true"`.
-    pub secret_ref: SecretRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SecretRef")]
+    pub secret_ref: Option<SecretRef>,
+
+    /// A DefenderApplication that grants this namespace this tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ApplicationRef")]
+    pub application_ref: Option<ApplicationRef>,
 
     /// Application roles that the token must carry, `Alert.Read.All` say. `X.ReadWrite.All` satisfies `X.Read.All`.
     #[serde(default)]
@@ -162,6 +172,15 @@ pub struct SecretRef {
     /// Name of the Secret.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message("secretRef.name must be the name of a Secret: lower-case letters, digits, '-' and '.'"))]
+    pub name: String,
+}
+
+/// A `DefenderApplication`.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationRef {
+    /// Name of the DefenderApplication.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message("applicationRef.name must be the name of a DefenderApplication: lower-case letters, digits, '-' and '.'"))]
     pub name: String,
 }
 

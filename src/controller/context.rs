@@ -51,6 +51,7 @@ pub struct State {
 pub struct Context {
     state: Mutex<State>,
     changed: Notify,
+    told: Notify,
     aside: AtomicUsize,
     /// The API server.
     pub kube: KubeApi,
@@ -68,6 +69,8 @@ pub struct Context {
     pub policy: Policy,
     /// The operator's own namespace: credentials there aren't anybody's.
     pub operator_namespace: Option<String>,
+    /// It serves the whole cluster, so that it sees applications.
+    pub serves_cluster: bool,
 }
 
 /// So many tokens, of some 2 KiB each, are held at the most for an API server that is away.
@@ -100,6 +103,8 @@ pub struct Parts {
     pub policy: Policy,
     /// The operator's own namespace.
     pub operator_namespace: Option<String>,
+    /// It serves the whole cluster.
+    pub serves_cluster: bool,
     /// `--entra-rate`
     pub entra_rate: f64,
 }
@@ -110,8 +115,12 @@ impl Context {
     pub fn new(parts: Parts) -> Self {
         let mut logins: Vec<_> = clouds::all().map(|(_, login)| login).collect();
         logins.dedup();
+        let mut world = World::new(logins, parts.operator_namespace.as_deref());
+        if parts.policy.namespace_selectors {
+            world.look_at_labels();
+        }
         let state = State {
-            world: World::new(logins),
+            world,
             queue: Queue::default(),
             gate: Gate::new(parts.entra_rate),
             lookups: Lookups::default(),
@@ -119,6 +128,7 @@ impl Context {
         Self {
             state: Mutex::new(state),
             changed: Notify::new(),
+            told: Notify::new(),
             aside: AtomicUsize::new(0),
             kube: parts.kube,
             entra: parts.entra,
@@ -128,6 +138,7 @@ impl Context {
             clock: parts.clock,
             policy: parts.policy,
             operator_namespace: parts.operator_namespace,
+            serves_cluster: parts.serves_cluster,
         }
     }
 
@@ -155,6 +166,7 @@ impl Context {
         if any {
             self.changed.notify_one();
         }
+        self.told.notify_one();
     }
 
     /// Gives one's slot to somebody else while waiting with a token in hand. `None` if too many do so already.
@@ -176,6 +188,12 @@ impl Context {
     /// The queue may have something new.
     pub fn notify(&self) {
         self.changed.notify_one();
+        self.told.notify_one();
+    }
+
+    /// Waits until an application's status may have to say something new.
+    pub async fn told(&self) {
+        self.told.notified().await;
     }
 
     /// Waits until the queue may have something new.

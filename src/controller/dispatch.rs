@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::controller::context::{Clock, Parts};
     use crate::controller::{Events, KubeApi};
-    use crate::core::gathered::Policy;
+    use crate::core::gathered::{Policy, SecretRefPolicy};
     use crate::core::queue::Calls;
     use crate::defender::probe::Prober;
     use crate::entra::client::TokenClient;
@@ -162,8 +162,11 @@ mod tests {
             policy: Policy {
                 refresh_margin: SignedDuration::ZERO,
                 target_metadata_allow: Vec::new(),
+                secret_ref: SecretRefPolicy::Allow,
+                namespace_selectors: false,
             },
             operator_namespace: Some("soc".to_owned()),
+            serves_cluster: true,
             entra_rate: 1.0,
         }))
     }

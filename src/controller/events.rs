@@ -6,7 +6,8 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
-use crate::api::{GROUP, KIND, VERSION};
+use crate::api::{APPLICATION_KIND, GROUP, KIND, VERSION};
+use crate::core::application::Application;
 use crate::core::conditions::Notice;
 use crate::core::tenant::Tenant;
 
@@ -32,8 +33,31 @@ impl Events {
         }
     }
 
-    /// Publishes one.
+    /// Publishes one about a tenant.
     pub async fn publish(&self, tenant: &Tenant, notice: &Notice) {
+        let reference = ObjectReference {
+            kind: Some(KIND.to_owned()),
+            name: Some(tenant.key.name.to_string()),
+            namespace: Some(tenant.key.namespace.to_string()),
+            uid: Some(tenant.uid.clone()),
+            ..ObjectReference::default()
+        };
+        self.tell(reference, notice).await;
+    }
+
+    /// Publishes one about an application.
+    pub async fn publish_of(&self, application: &Application, notice: &Notice) {
+        let reference = ObjectReference {
+            kind: Some(APPLICATION_KIND.to_owned()),
+            name: Some(application.name.to_string()),
+            uid: Some(application.uid.clone()),
+            ..ObjectReference::default()
+        };
+        self.tell(reference, notice).await;
+    }
+
+    async fn tell(&self, mut reference: ObjectReference, notice: &Notice) {
+        reference.api_version = Some(format!("{GROUP}/{VERSION}"));
         let event = Event {
             type_: if notice.warning {
                 EventType::Warning
@@ -45,18 +69,14 @@ impl Events {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        let reference = ObjectReference {
-            api_version: Some(format!("{GROUP}/{VERSION}")),
-            kind: Some(KIND.to_owned()),
-            name: Some(tenant.key.name.to_string()),
-            namespace: Some(tenant.key.namespace.to_string()),
-            uid: Some(tenant.uid.clone()),
-            ..ObjectReference::default()
-        };
         let published =
             tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, &reference)).await;
         if !matches!(published, Ok(Ok(()))) {
-            tracing::debug!(tenant = %tenant.key, reason = notice.reason, "an Event was lost");
+            tracing::debug!(
+                object = reference.name,
+                reason = notice.reason,
+                "an Event was lost"
+            );
         }
     }
 }

@@ -8,7 +8,8 @@ use super::kubeapi::ApiError;
 use super::objects::{SecretBody, controller_of};
 use crate::api::ExpiredTokenPolicy;
 use crate::core::claims::Expected;
-use crate::core::gathered::{BodyFacts, Session, TargetView, TokenFacts, WriteFailure};
+use crate::core::errors::Scope;
+use crate::core::gathered::{BodyFacts, Minted, Session, TargetView, TokenFacts, WriteFailure};
 use crate::core::ids::AccessToken;
 use crate::core::inspect::{Found, inspect, metadata};
 use crate::core::plan::{MintWhy, Step, is_forced};
@@ -38,6 +39,19 @@ impl Hands {
     pub fn keep_up(&mut self, snapshot: &Snapshot, ctx: &Context) {
         let is = (snapshot.tenant.uid.clone(), snapshot.tenant.generation);
         let judged = self.judged.replace(is.clone());
+        // Another credential has taken the place of the one that was refused.
+        let stands_in = matches!(
+            &self.session.minted,
+            Some(Minted::Failed {
+                scope: Scope::Credential,
+                ..
+            })
+        ) && snapshot
+            .view(&self.session, ctx)
+            .is_other_and_fine(&self.fingerprint);
+        if stands_in {
+            self.session.minted = None;
+        }
         let same_object = judged.as_ref().is_none_or(|(uid, _)| *uid == is.0);
         let same_token = self
             .expected
@@ -78,7 +92,8 @@ impl Executor<'_> {
             Step::Rewrite => self.rewrite(hands).await,
             Step::CopyOld => self.copy_old(hands).await,
             Step::RemoveOld => self.remove_old().await,
-            Step::Retire(policy) => self.retire(policy, hands).await,
+            Step::Retire(policy) | Step::Withdraw(policy) => self.retire(policy, hands).await,
+            Step::ConfirmWithdrawal => self.confirm_withdrawal(hands).await,
             Step::Probe => self.probe(hands).await,
         };
         let key = &self.snapshot.tenant.key;
@@ -207,9 +222,7 @@ impl Executor<'_> {
 
     /// Writes the minted token.
     async fn publish(&self, hands: &mut Hands) -> Result<(), ApiError> {
-        let Some(crate::core::gathered::Minted::Token { token: facts, .. }) =
-            hands.session.minted.clone()
-        else {
+        let Some(Minted::Token { token: facts, .. }) = hands.session.minted.clone() else {
             return Ok(());
         };
         let Some(token) = hands.token.take() else {

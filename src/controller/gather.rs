@@ -3,33 +3,22 @@
 use std::sync::Arc;
 
 use super::context::Context;
-use super::kubeapi::ApiError;
-use super::lookups::Look;
-use crate::api::LABEL_CREDENTIAL;
+use super::world::Source;
 use crate::core::breaker::Health;
-use crate::core::credential::{Credential, Fault};
+use crate::core::credential::Credential;
 use crate::core::gathered::{
-    CredentialView, Endpoints, Gathered, Memo, OldTarget, Session, TargetView,
+    ApplicationView, CredentialView, Endpoints, Gathered, Memo, OldTarget, Session, TargetView,
 };
 use crate::core::ids::TenantId;
 use crate::core::tenant::{Key, Tenant};
 use crate::defender::hosts;
 use crate::entra::clouds;
 
-/// What `secretRef` leads to, owned.
-#[derive(Debug, Clone)]
-pub enum CredentialFound {
-    /// Nothing.
-    NotFound,
-    /// A Secret without the label.
-    NotLabelled,
-    /// Not allowed from here.
-    Denied,
-    /// No credential in it.
-    Malformed(Fault),
-    /// A credential.
-    Found(Arc<Credential>),
-}
+mod lead;
+
+pub use lead::Lead;
+use lead::lead;
+pub(super) use lead::look_for;
 
 /// What gathering came to.
 pub enum Gathering {
@@ -50,7 +39,7 @@ pub struct Snapshot {
     tenant_id: TenantId,
     /// Where Microsoft is met.
     pub endpoints: Endpoints,
-    credential: CredentialFound,
+    lead: Lead,
     health: Health,
     unproven: bool,
     target: TargetView,
@@ -66,13 +55,18 @@ impl Snapshot {
             tenant: &self.tenant,
             tenant_id: self.tenant_id,
             endpoints: self.endpoints,
-            inherited_roles: &[],
-            credential: match &self.credential {
-                CredentialFound::NotFound => CredentialView::NotFound,
-                CredentialFound::NotLabelled => CredentialView::NotLabelled,
-                CredentialFound::Denied => CredentialView::Denied,
-                CredentialFound::Malformed(fault) => CredentialView::Malformed(*fault),
-                CredentialFound::Found(credential) => CredentialView::Found(credential),
+            inherited_roles: self.inherited_roles(),
+            application: self
+                .lead
+                .application
+                .as_ref()
+                .map(|application| ApplicationView {
+                    application,
+                    fingerprints: &self.lead.fingerprints,
+                }),
+            credential: match &self.lead.credential {
+                Ok(credential) => CredentialView::Found(credential),
+                Err(obstacle) => CredentialView::Missing(*obstacle),
             },
             health: self.health,
             unproven: self.unproven,
@@ -100,10 +94,27 @@ impl Snapshot {
     /// The credential, if it can be used at all.
     #[must_use]
     pub fn credential(&self) -> Option<&Arc<Credential>> {
-        match &self.credential {
-            CredentialFound::Found(credential) => Some(credential),
-            _ => None,
+        self.lead.credential.as_ref().ok()
+    }
+
+    /// Where consent sends the customer's administrator afterwards.
+    #[must_use]
+    pub fn redirect_uri(&self) -> Option<&str> {
+        match &self.lead.application {
+            Some(application) => application.spec.consent.redirect_uri.as_deref(),
+            None => self.credential()?.redirect_uri.as_deref(),
         }
+    }
+
+    fn inherited_roles(&self) -> &[String] {
+        let application = self.lead.application.as_ref();
+        application.map_or(&[], |application| &application.spec.required_roles)
+    }
+
+    /// What the tenant refers to.
+    #[must_use]
+    pub fn lead(&self) -> &Lead {
+        &self.lead
     }
 }
 
@@ -123,46 +134,29 @@ pub fn endpoints(tenant: &Tenant) -> Endpoints {
 
 /// Gathers. `stranger`: what a live look found under the target's name, which no watch tells.
 pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> Gathering {
-    let (tenant, known) = {
-        let state = ctx.state();
-        let Some(tenant) = state.world.tenant(key).cloned() else {
-            return Gathering::Gone;
-        };
-        let known = state.world.credential_of(&tenant).cloned();
-        (tenant, known)
+    let Some(tenant) = ctx.state().world.tenant(key).cloned() else {
+        return Gathering::Gone;
     };
     let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {
         return Gathering::Rejected;
     };
     let endpoints = endpoints(&tenant);
-    let denied = ctx.operator_namespace.as_deref() == Some(&*key.namespace);
-    let credential = match known {
-        _ if denied => CredentialFound::Denied,
-        Some(entry) => match entry.parsed {
-            Ok(credential) => CredentialFound::Found(credential),
-            Err(fault) => CredentialFound::Malformed(fault),
-        },
-        None => match look_for_credential(ctx, &tenant).await {
-            Some(found) => found,
-            None => return Gathering::Later,
-        },
+    let Some(source) = Source::of(&tenant) else {
+        return Gathering::Rejected;
     };
-    let now = ctx.now();
-    let mut state = ctx.state();
-    let (health, unproven) = match &credential {
-        CredentialFound::Found(credential) => {
+    let Some(lead) = lead(ctx, &tenant, &source, endpoints.login).await else {
+        return Gathering::Later;
+    };
+    let state = ctx.state();
+    let (health, unproven) = match &lead.credential {
+        Ok(credential) => {
             let fingerprint = credential.fingerprint(endpoints.login);
-            let changed_at = state
-                .world
-                .credential_of(&tenant)
-                .and_then(|entry| entry.changed_at);
-            state.gate.learn(fingerprint, changed_at, now);
             (
                 state.gate.health(fingerprint),
                 state.gate.is_unproven(fingerprint),
             )
         }
-        _ => (Health::Fine, false),
+        Err(_) => (Health::Fine, false),
     };
     let name = tenant.target_name();
     let target = match state.world.target_view(&tenant, &name) {
@@ -178,46 +172,11 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
         tenant,
         tenant_id,
         endpoints,
-        credential,
+        lead,
         health,
         unproven,
         target,
         old_target,
         memo,
     }))
-}
-
-/// No labelled Secret of that name is known: is there one without the label?
-/// `None`: nobody can tell now.
-async fn look_for_credential(ctx: &Context, tenant: &Tenant) -> Option<CredentialFound> {
-    let key = Key {
-        namespace: tenant.key.namespace.clone(),
-        name: tenant.spec.secret_ref.name.as_str().into(),
-    };
-    let recent = ctx.state().lookups.recent(&key, ctx.now());
-    let look = match recent {
-        Some(look) => look,
-        None => match ctx.kube.look(&key).await {
-            Ok(metadata) => {
-                let labels = metadata.labels.unwrap_or_default();
-                // Labelled a moment ago: the watch is about to tell.
-                if labels
-                    .get(LABEL_CREDENTIAL)
-                    .is_some_and(|value| value == "true")
-                {
-                    return None;
-                }
-                Look::Unlabelled
-            }
-            Err(ApiError::NotFound) => Look::Nothing,
-            Err(_) => return None,
-        },
-    };
-    if recent.is_none() {
-        ctx.state().lookups.saw(key, look, ctx.now());
-    }
-    Some(match look {
-        Look::Nothing => CredentialFound::NotFound,
-        Look::Unlabelled => CredentialFound::NotLabelled,
-    })
 }

@@ -19,6 +19,8 @@ use crate::core::target::{ALL_KEYS, Held, Rendered};
 use crate::core::tenant::{Key, Tenant};
 use crate::metrics::Metrics;
 
+mod cluster;
+
 /// One request. The API server's own limit for mutating requests is 34 s by default; healthy ones take milliseconds.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 

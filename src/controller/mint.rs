@@ -9,6 +9,7 @@ use super::present::present;
 use crate::core::assertion::Purpose;
 use crate::core::breaker::{Effect, Outcome};
 use crate::core::claims::{self, Claims, Mismatch};
+use crate::core::credential::Credential;
 use crate::core::errors::{Failure, Scope};
 use crate::core::gate::{Admission, MintKey, Report};
 use crate::core::gathered::{Minted, ProbeResult};
@@ -48,18 +49,63 @@ impl Drop for Begun<'_> {
     }
 }
 
+/// What came of one credential's try.
+enum Asked {
+    /// Microsoft answered something that another credential wouldn't change.
+    Settled,
+    /// It refused the credential.
+    Refused,
+    /// It wasn't asked: not before this instant, or not before the lane calls.
+    NotAdmitted(Option<Timestamp>),
+}
+
 impl Executor<'_> {
-    /// Asks Microsoft for a token, if the gate lets it.
+    /// Asks Microsoft for a token, if the gate lets it: with the credential that counts; before it with one whose time
+    /// has come to be tried again, after it with another one that may help.
     pub(super) async fn mint(&self, why: MintWhy, hands: &mut Hands) -> Result<(), ApiError> {
-        let (ctx, snapshot) = (self.ctx, self.snapshot);
-        let tenant = &snapshot.tenant;
-        let Some(credential) = snapshot.credential().cloned() else {
+        let lead = self.snapshot.lead();
+        let Ok(chosen) = &lead.credential else {
             return Ok(());
         };
+        // A proof is one credential's.
+        let alone = why == MintWhy::Proof;
+        for credential in lead.before.iter().filter(|_| !alone) {
+            if let Asked::Settled = self.ask(credential, why, true, hands).await? {
+                return Ok(());
+            }
+            hands.session.minted = None;
+        }
+        match self.ask(chosen, why, self.called, hands).await? {
+            Asked::Settled => return Ok(()),
+            Asked::NotAdmitted(until) => {
+                hands.session.not_admitted = Some(until);
+                return Ok(());
+            }
+            Asked::Refused => {}
+        }
+        for credential in lead.after.iter().filter(|_| !alone) {
+            let refusal = (hands.session.minted.take(), hands.fingerprint.clone());
+            if let Asked::Settled = self.ask(credential, why, true, hands).await? {
+                return Ok(());
+            }
+            (hands.session.minted, hands.fingerprint) = refusal;
+        }
+        Ok(())
+    }
+
+    async fn ask(
+        &self,
+        credential: &Credential,
+        why: MintWhy,
+        called: bool,
+        hands: &mut Hands,
+    ) -> Result<Asked, ApiError> {
+        let (ctx, snapshot) = (self.ctx, self.snapshot);
+        let tenant = &snapshot.tenant;
         let (tenant_id, expected) = {
             let g = snapshot.view(&hands.session, ctx);
             let Some(expected) = g.expected() else {
-                return Ok(());
+                return Ok(Asked::Settled);
             };
             (g.tenant_id, expected)
         };
@@ -69,8 +115,9 @@ impl Executor<'_> {
             tenant: tenant_id,
             audience: snapshot.endpoints.audience,
         };
-        let Some(mut begun) = self.begin(key, hands).await? else {
-            return Ok(());
+        let mut begun = match self.begin(key, called).await? {
+            Ok(begun) => begun,
+            Err(until) => return Ok(Asked::NotAdmitted(until)),
         };
         if why == MintWhy::Forced {
             hands
@@ -83,8 +130,8 @@ impl Executor<'_> {
             tenant: tenant_id,
             application: credential.client_id,
         };
-        let Some(presented) = present(ctx, &credential, purpose).await else {
-            return Ok(());
+        let Some(presented) = present(ctx, credential, purpose).await else {
+            return Ok(Asked::Settled);
         };
         let request = TokenRequest {
             login: snapshot.endpoints.login,
@@ -112,6 +159,7 @@ impl Executor<'_> {
                 drop(begun);
                 self.announce(report, fingerprint);
                 self.take_in(answer, expected, &trail, hands);
+                Ok(Asked::Settled)
             }
             Err(failure) => {
                 let report = begun.report(Outcome::Failed(&failure.verdict), failure.retry_after);
@@ -121,18 +169,27 @@ impl Executor<'_> {
                 ctx.metrics
                     .mint(failure.verdict.reason.as_str(), scope.as_str());
                 trail.failed(&failure);
+                let asked = if failure.verdict.scope == Scope::Credential {
+                    Asked::Refused
+                } else {
+                    Asked::Settled
+                };
                 hands.session.minted = Some(Minted::Failed {
                     failure,
                     scope,
                     progress: report.progress,
                 });
+                Ok(asked)
             }
         }
-        Ok(())
     }
 
-    /// Begins a mint, or says in the session why not.
-    async fn begin(&self, key: MintKey, hands: &mut Hands) -> Result<Option<Begun<'_>>, ApiError> {
+    /// Begins a mint, or says until when it must wait.
+    async fn begin(
+        &self,
+        key: MintKey,
+        called: bool,
+    ) -> Result<Result<Begun<'_>, Option<Timestamp>>, ApiError> {
         let (ctx, tenant) = (self.ctx, &self.snapshot.tenant);
         // A token that can't be written would be minted again: see first whether the API server is back.
         if !ctx.kube.is_reachable()
@@ -145,27 +202,21 @@ impl Executor<'_> {
             let lane_is_empty = state.queue.lane_is_empty(key.fingerprint);
             match state
                 .gate
-                .admit(key, &tenant.uid, self.called, lane_is_empty, ctx.now())
+                .admit(key, &tenant.uid, called, lane_is_empty, ctx.now())
             {
                 Admission::Go => (
                     state.world.is_alone(key.fingerprint),
                     state.queue.begun(&tenant.key),
                 ),
-                Admission::Wait(at) => {
-                    hands.session.not_admitted = Some(Some(at));
-                    return Ok(None);
-                }
-                Admission::Park => {
-                    hands.session.not_admitted = Some(None);
-                    return Ok(None);
-                }
+                Admission::Wait(at) => return Ok(Err(Some(at))),
+                Admission::Park => return Ok(Err(None)),
             }
         };
         if called {
             // Its lane may call the next one.
             ctx.notify();
         }
-        Ok(Some(Begun {
+        Ok(Ok(Begun {
             ctx,
             key,
             uid: &tenant.uid,
@@ -179,7 +230,11 @@ impl Executor<'_> {
         if report.effect == Effect::None {
             return;
         }
-        let users = self.ctx.state().world.fingerprint_users(fingerprint);
+        let users = {
+            let mut state = self.ctx.state();
+            state.world.fingerprint_changed(fingerprint);
+            state.world.fingerprint_users(fingerprint)
+        };
         if report.effect == Effect::Opened {
             tracing::warn!(%fingerprint, tenants = users.len(), "the credential is refused: one request a step until it is mended");
         } else {

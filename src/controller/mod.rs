@@ -1,5 +1,6 @@
 //! The controller: gather, plan, do, one status write.
 
+mod applications;
 mod backoff;
 pub mod context;
 mod dispatch;
@@ -15,6 +16,7 @@ pub mod preflight;
 mod present;
 mod reconcile;
 mod watch;
+mod withdraw;
 mod world;
 mod write;
 
@@ -51,7 +53,11 @@ pub async fn run(
     mut stop: Receiver<bool>,
 ) -> Result<(), ControllerError> {
     let (mut to_come, mut told) = watch::start(&ctx, &namespaces);
-    let mut guard = permissions::Guard::new(ctx.kube.client().clone(), namespaces);
+    let scope = preflight::Scope {
+        namespaces,
+        selectors: ctx.policy.namespace_selectors,
+    };
+    let mut guard = permissions::Guard::new(ctx.kube.client().clone(), scope);
     while to_come > 0 {
         tokio::select! {
             () = stopped(&mut stop) => return Ok(()),
@@ -73,6 +79,7 @@ pub async fn run(
     let (end, ended) = tokio::sync::watch::channel(false);
     let dispatcher = dispatch::run(ctx.clone(), concurrency, ended);
     tokio::pin!(dispatcher);
+    let statuses = tokio::spawn(applications::run(ctx.clone()));
     let result = loop {
         tokio::select! {
             () = stopped(&mut stop) => break Ok(()),
@@ -85,6 +92,7 @@ pub async fn run(
             }
         }
     };
+    statuses.abort();
     // Whatever the reason, what is under way ends first.
     let _ = end.send(true);
     dispatcher.await;
@@ -116,27 +124,24 @@ fn resume_gate(ctx: &Context) {
             continue;
         };
         let endpoints = gather::endpoints(tenant);
-        let credential = state
-            .world
-            .credential_of(tenant)
-            .and_then(|entry| entry.parsed.as_ref().ok());
-        let Some(fingerprint) =
-            credential.map(|credential| credential.fingerprint(endpoints.login))
+        let Some((credential, fingerprint)) =
+            state
+                .world
+                .credential_with(tenant, endpoints.login, &attempt.fingerprint)
         else {
             continue;
         };
-        if fingerprint.to_string() != attempt.fingerprint {
-            continue;
-        }
         // Somebody got a token with it since: whatever this tenant met is over, or its own.
         let accepted = newest
             .get(&attempt.fingerprint)
             .is_some_and(|issued| *issued > attempt.last_at.0);
         let next = attempt.next_at.as_ref().map_or(now, |at| at.0);
         if error.scope == Scope::Credential.as_str() {
-            let covered = credential
-                .zip(tenant.spec.tenant_id.parse().ok())
-                .is_some_and(|(c, id)| c.covers(id));
+            let covered = tenant
+                .spec
+                .tenant_id
+                .parse()
+                .is_ok_and(|id| credential.covers(id));
             if accepted || !covered {
                 continue;
             }

@@ -22,6 +22,10 @@ use crate::api::{
 use crate::core::credential::SecretData;
 use crate::core::tenant::{Key, Tenant};
 
+mod cluster;
+
+pub use cluster::{ApplicationObject, NamespaceMeta};
+
 /// Takes the parts of `metadata` that anybody here needs; whatever has another shape is absent.
 /// `keep` chooses annotations: `last-applied-configuration` carries a Secret's data and is never kept.
 fn metadata(value: &Value, keep: impl Fn(&str) -> bool) -> ObjectMeta {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kube::Client;
 use tokio::task::JoinHandle;
 
-use super::preflight::{self, PreflightError};
+use super::preflight::{self, PreflightError, Scope};
 
 /// An API server that has just started denies everything until it has read its roles.
 const PATIENCE: u32 = 4;
@@ -16,17 +16,17 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Looks beside everything else, and says so once a denial lasts.
 pub struct Guard {
     client: Client,
-    namespaces: Vec<String>,
+    scope: Scope,
     look: Option<JoinHandle<Option<PreflightError>>>,
 }
 
 impl Guard {
     /// Suspects nothing yet.
     #[must_use]
-    pub const fn new(client: Client, namespaces: Vec<String>) -> Self {
+    pub const fn new(client: Client, scope: Scope) -> Self {
         Self {
             client,
-            namespaces,
+            scope,
             look: None,
         }
     }
@@ -34,10 +34,7 @@ impl Guard {
     /// A watch was denied.
     pub fn suspect(&mut self) {
         if self.look.is_none() {
-            self.look = Some(tokio::spawn(look(
-                self.client.clone(),
-                self.namespaces.clone(),
-            )));
+            self.look = Some(tokio::spawn(look(self.client.clone(), self.scope.clone())));
         }
     }
 
@@ -65,10 +62,9 @@ impl Drop for Guard {
 }
 
 /// A denial that lasts. Any other answer, or none, is no proof: the watches try again by themselves.
-async fn look(client: Client, namespaces: Vec<String>) -> Option<PreflightError> {
+async fn look(client: Client, scope: Scope) -> Option<PreflightError> {
     for left in (0..PATIENCE).rev() {
-        match tokio::time::timeout(LOOK_TIMEOUT, preflight::permissions(&client, &namespaces)).await
-        {
+        match tokio::time::timeout(LOOK_TIMEOUT, preflight::permissions(&client, &scope)).await {
             Ok(Err(denied @ PreflightError::Denied { .. })) if left == 0 => return Some(denied),
             Ok(Err(PreflightError::Denied { .. })) => tokio::time::sleep(BETWEEN).await,
             _ => return None,

@@ -6,16 +6,17 @@ use k8s_openapi::api::authorization::v1::{
 use kube::api::PostParams;
 use kube::{Api, Client};
 
-use crate::api::{GROUP, PLURAL, VERSION};
+use crate::api::{APPLICATION_KIND, APPLICATION_PLURAL, GROUP, KIND, PLURAL, VERSION};
 
 /// Why the operator can't start. Each text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PreflightError {
     /// No such API group.
-    #[error(
-        "the cluster has no DefenderTenant resource: install its CRD first (kubectl apply -f crds/)"
-    )]
-    NoCrd,
+    #[error("the cluster has no {kind} resource: install its CRD first (kubectl apply -f crds/)")]
+    NoCrd {
+        /// What is missing.
+        kind: &'static str,
+    },
     /// The group is there, our version isn't.
     #[error(
         "the cluster's DefenderTenant CRD doesn't serve {GROUP}/{VERSION} (it serves {served}): install this operator's CRD, or the operator that belongs to that one"
@@ -71,19 +72,61 @@ const NEEDS: [Need; 10] = [
     need("delete", "", "secrets", None),
 ];
 
-/// Checks the CRD and the permissions.
-pub async fn check(client: &Client, namespaces: &[String]) -> Result<(), PreflightError> {
-    versions(client).await?;
-    permissions(client, namespaces).await
+/// What belongs to the cluster; only where the whole cluster is served.
+const CLUSTER_NEEDS: [Need; 4] = [
+    need("get", GROUP, APPLICATION_PLURAL, None),
+    need("list", GROUP, APPLICATION_PLURAL, None),
+    need("watch", GROUP, APPLICATION_PLURAL, None),
+    need("update", GROUP, APPLICATION_PLURAL, Some("status")),
+];
+
+/// For --allow-namespace-selectors.
+const SELECTOR_NEEDS: [Need; 3] = [
+    need("get", "", "namespaces", None),
+    need("list", "", "namespaces", None),
+    need("watch", "", "namespaces", None),
+];
+
+/// What the operator serves.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// `--watch-namespaces`; empty: all.
+    pub namespaces: Vec<String>,
+    /// `--allow-namespace-selectors`
+    pub selectors: bool,
 }
 
-async fn versions(client: &Client) -> Result<(), PreflightError> {
+impl Scope {
+    /// Each permission that is needed, and where.
+    fn needs(&self) -> Vec<(&'static Need, Option<&str>)> {
+        if !self.namespaces.is_empty() {
+            let each = |namespace| NEEDS.iter().map(move |need| (need, Some(namespace)));
+            return self
+                .namespaces
+                .iter()
+                .map(String::as_str)
+                .flat_map(each)
+                .collect();
+        }
+        let selectors: &[Need] = if self.selectors { &SELECTOR_NEEDS } else { &[] };
+        let all = NEEDS.iter().chain(&CLUSTER_NEEDS).chain(selectors);
+        all.map(|need| (need, None)).collect()
+    }
+}
+
+/// Checks the CRDs and the permissions.
+pub async fn check(client: &Client, scope: &Scope) -> Result<(), PreflightError> {
+    versions(client, scope).await?;
+    permissions(client, scope).await
+}
+
+async fn versions(client: &Client, scope: &Scope) -> Result<(), PreflightError> {
     let groups = client
         .list_api_groups()
         .await
         .map_err(|error| unreachable(&error))?;
     let Some(group) = groups.groups.iter().find(|group| group.name == GROUP) else {
-        return Err(PreflightError::NoCrd);
+        return Err(PreflightError::NoCrd { kind: KIND });
     };
     let served: Vec<&str> = group
         .versions
@@ -99,49 +142,50 @@ async fn versions(client: &Client) -> Result<(), PreflightError> {
         .list_api_group_resources(&format!("{GROUP}/{VERSION}"))
         .await
         .map_err(|error| unreachable(&error))?;
-    if resources
-        .resources
-        .iter()
-        .any(|resource| resource.name == PLURAL)
-    {
-        Ok(())
+    let wanted = [(KIND, PLURAL), (APPLICATION_KIND, APPLICATION_PLURAL)];
+    // Namespaces alone have no use for what belongs to the cluster.
+    let wanted = if scope.namespaces.is_empty() {
+        &wanted[..]
     } else {
-        Err(PreflightError::NoCrd)
+        &wanted[..1]
+    };
+    for (kind, plural) in wanted {
+        if !resources
+            .resources
+            .iter()
+            .any(|resource| resource.name == *plural)
+        {
+            return Err(PreflightError::NoCrd { kind });
+        }
     }
+    Ok(())
 }
 
 /// Checks the permissions, all of them, so that one round of mending is enough.
-pub async fn permissions(client: &Client, namespaces: &[String]) -> Result<(), PreflightError> {
+pub async fn permissions(client: &Client, scope: &Scope) -> Result<(), PreflightError> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
-    let scopes: Vec<Option<&str>> = if namespaces.is_empty() {
-        vec![None]
-    } else {
-        namespaces.iter().map(|ns| Some(ns.as_str())).collect()
-    };
     let mut missing = Vec::new();
-    for namespace in scopes {
-        for need in &NEEDS {
-            let review = SelfSubjectAccessReview {
-                spec: SelfSubjectAccessReviewSpec {
-                    resource_attributes: Some(ResourceAttributes {
-                        verb: Some(need.verb.to_owned()),
-                        group: Some(need.group.to_owned()),
-                        resource: Some(need.resource.to_owned()),
-                        subresource: need.subresource.map(str::to_owned),
-                        namespace: namespace.map(str::to_owned),
-                        ..ResourceAttributes::default()
-                    }),
-                    ..SelfSubjectAccessReviewSpec::default()
-                },
-                ..SelfSubjectAccessReview::default()
-            };
-            let answer = api
-                .create(&PostParams::default(), &review)
-                .await
-                .map_err(|error| unreachable(&error))?;
-            if !answer.status.is_some_and(|status| status.allowed) {
-                missing.push(describe(need, namespace));
-            }
+    for (need, namespace) in scope.needs() {
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec {
+                resource_attributes: Some(ResourceAttributes {
+                    verb: Some(need.verb.to_owned()),
+                    group: Some(need.group.to_owned()),
+                    resource: Some(need.resource.to_owned()),
+                    subresource: need.subresource.map(str::to_owned),
+                    namespace: namespace.map(str::to_owned),
+                    ..ResourceAttributes::default()
+                }),
+                ..SelfSubjectAccessReviewSpec::default()
+            },
+            ..SelfSubjectAccessReview::default()
+        };
+        let answer = api
+            .create(&PostParams::default(), &review)
+            .await
+            .map_err(|error| unreachable(&error))?;
+        if !answer.status.is_some_and(|status| status.allowed) {
+            missing.push(describe(need, namespace));
         }
     }
     if missing.is_empty() {

@@ -142,7 +142,8 @@ fn remember_loss(ctx: &Context, snapshot: &Snapshot, hands: &Hands) {
             .is_some_and(|target| target.name == g.tenant.target_name());
     let session = &hands.session;
     // Junk that was cleared away is a loss, too; an expired token was promised to nobody.
-    let untouched = session.minted.is_none() && session.failed_write.is_none();
+    let untouched =
+        session.minted.is_none() && session.failed_write.is_none() && session.withdrawn.is_none();
     let holds_one = session
         .body
         .as_ref()
@@ -205,13 +206,12 @@ async fn write_status(
     let consent_url = || {
         let credential = snapshot.credential()?;
         let endpoints = &snapshot.endpoints;
-        let redirect = credential.redirect_uri.as_deref();
         Some(consent::url(
             endpoints.login,
             g.tenant_id,
             credential.client_id,
             endpoints.audience,
-            redirect,
+            snapshot.redirect_uri(),
         ))
     };
     let status = compose(&g, consent_url, now);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::backoff::backoff;
 use super::context::{Context, State};
-use super::objects::{SecretBody, SecretMeta, TenantObject, key};
+use super::objects::{ApplicationObject, NamespaceMeta, SecretBody, SecretMeta, TenantObject, key};
 use crate::api::{LABEL_BUCKET, LABEL_CREDENTIAL};
 use crate::core::tenant::Key;
 
@@ -27,12 +28,7 @@ pub enum Told {
 
 /// The objects of one kind that a watch brings.
 trait Kind:
-    Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-    + Clone
-    + DeserializeOwned
-    + std::fmt::Debug
-    + Send
-    + 'static
+    Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static
 {
     /// For logs.
     const NAME: &'static str;
@@ -116,10 +112,11 @@ impl Kind for SecretBody {
     }
 
     fn deleted(self, ctx: &Context) {
+        let now = ctx.now();
         let changed = {
             let mut state = ctx.state();
             state.lookups.forget(&key(&self.metadata));
-            state.world.credential_deleted(&key(&self.metadata))
+            state.world.credential_deleted(&key(&self.metadata), now)
         };
         if let Some(concerned) = changed {
             forget_fingerprints(ctx);
@@ -128,8 +125,67 @@ impl Kind for SecretBody {
     }
 
     fn listed(ctx: &Context, keys: &HashSet<Key>, within: &dyn Fn(&Key) -> bool) {
-        let concerned = ctx.state().world.credentials_listed(keys, within);
+        let now = ctx.now();
+        let concerned = ctx.state().world.credentials_listed(keys, within, now);
         forget_fingerprints(ctx);
+        ctx.wake(concerned);
+    }
+}
+
+impl Kind for ApplicationObject {
+    const NAME: &'static str = "DefenderApplication";
+
+    fn config() -> watcher::Config {
+        watcher::Config::default()
+    }
+
+    fn applied(self, ctx: &Context, live: bool) {
+        let now = ctx.now();
+        let name = self.name().to_owned();
+        let told = ctx.state().world.application_applied(self, live, now);
+        let concerned = told.unwrap_or_else(|concerned| {
+            tracing::error!(application = name, "a DefenderApplication can't be decoded: its spec isn't of this version's shape; its tenants keep what they have");
+            concerned
+        });
+        forget_fingerprints(ctx);
+        ctx.wake(concerned);
+    }
+
+    fn deleted(self, ctx: &Context) {
+        let concerned = ctx.state().world.application_deleted(&self.name().into());
+        forget_fingerprints(ctx);
+        ctx.wake(concerned);
+    }
+
+    fn listed(ctx: &Context, keys: &HashSet<Key>, _within: &dyn Fn(&Key) -> bool) {
+        let concerned = ctx.state().world.applications_listed(keys);
+        forget_fingerprints(ctx);
+        ctx.wake(concerned);
+    }
+}
+
+impl Kind for NamespaceMeta {
+    const NAME: &'static str = "Namespace";
+
+    fn config() -> watcher::Config {
+        watcher::Config::default()
+    }
+
+    fn applied(self, ctx: &Context, _live: bool) {
+        let labels = self.metadata.labels.unwrap_or_default();
+        let name = self.metadata.name.unwrap_or_default();
+        let concerned = ctx.state().world.namespace_applied(&name, labels);
+        ctx.wake(concerned);
+    }
+
+    fn deleted(self, ctx: &Context) {
+        let name = self.metadata.name.unwrap_or_default();
+        let concerned = ctx.state().world.namespace_deleted(&name);
+        ctx.wake(concerned);
+    }
+
+    fn listed(ctx: &Context, keys: &HashSet<Key>, _within: &dyn Fn(&Key) -> bool) {
+        let concerned = ctx.state().world.namespaces_listed(keys);
         ctx.wake(concerned);
     }
 }
@@ -141,40 +197,51 @@ fn forget_fingerprints(ctx: &Context) {
     gate.retain(|fingerprint| world.has_fingerprint(*fingerprint));
 }
 
-/// Starts the three watches, in each namespace or in all. Each tells once when its first list is complete.
+/// Starts the watches, in each namespace or in all. Each tells once when its first list is complete.
 pub fn start(ctx: &Arc<Context>, namespaces: &[String]) -> (usize, mpsc::Receiver<Told>) {
     let (tell, told) = mpsc::channel(16);
-    let scopes: Vec<Option<String>> = if namespaces.is_empty() {
-        vec![None]
-    } else {
-        namespaces.iter().cloned().map(Some).collect()
-    };
-    for scope in &scopes {
-        tokio::spawn(follow::<TenantObject>(
-            ctx.clone(),
-            scope.clone(),
-            tell.clone(),
-        ));
-        tokio::spawn(follow::<SecretMeta>(
-            ctx.clone(),
-            scope.clone(),
-            tell.clone(),
-        ));
-        tokio::spawn(follow::<SecretBody>(
-            ctx.clone(),
-            scope.clone(),
-            tell.clone(),
-        ));
+    let mut started = 0;
+    if namespaces.is_empty() {
+        follow_all::<TenantObject>(ctx, &tell, &mut started);
+        follow_all::<SecretMeta>(ctx, &tell, &mut started);
+        follow_all::<SecretBody>(ctx, &tell, &mut started);
+        follow_all::<ApplicationObject>(ctx, &tell, &mut started);
+        if ctx.policy.namespace_selectors {
+            follow_all::<NamespaceMeta>(ctx, &tell, &mut started);
+        }
     }
-    (scopes.len() * 3, told)
+    for namespace in namespaces {
+        follow_in::<TenantObject>(ctx, namespace, &tell, &mut started);
+        follow_in::<SecretMeta>(ctx, namespace, &tell, &mut started);
+        follow_in::<SecretBody>(ctx, namespace, &tell, &mut started);
+    }
+    (started, told)
 }
 
-async fn follow<K: Kind>(ctx: Arc<Context>, namespace: Option<String>, tell: mpsc::Sender<Told>) {
-    let client = ctx.kube.client().clone();
-    let api: Api<K> = match &namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
-    };
+fn follow_all<K: Kind>(ctx: &Arc<Context>, tell: &mpsc::Sender<Told>, started: &mut usize) {
+    let api = Api::<K>::all(ctx.kube.client().clone());
+    tokio::spawn(follow(api, ctx.clone(), None, tell.clone()));
+    *started += 1;
+}
+
+fn follow_in<K: Kind + Resource<Scope = NamespaceResourceScope>>(
+    ctx: &Arc<Context>,
+    namespace: &str,
+    tell: &mpsc::Sender<Told>,
+    started: &mut usize,
+) {
+    let api = Api::<K>::namespaced(ctx.kube.client().clone(), namespace);
+    let namespace = Some(namespace.to_owned());
+    tokio::spawn(follow(api, ctx.clone(), namespace, tell.clone()));
+    *started += 1;
+}
+
+async fn follow<K: Kind>(
+    api: Api<K>,
+    ctx: Arc<Context>,
+    namespace: Option<String>,
+    tell: mpsc::Sender<Told>,
+) {
     let within = |key: &Key| {
         namespace
             .as_deref()

@@ -5,15 +5,20 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::core::credential::{Credential, Fault, Fingerprint};
+use crate::core::application::Labels;
+use crate::core::credential::{Credential, Fault, Fingerprint, SecretData};
 use crate::core::gathered::{Memo, Owned};
 use crate::core::ids::LoginHost;
 use crate::core::target::Held;
 use crate::core::tenant::{Key, Tenant};
 
+mod applications;
 mod credentials;
+mod namespaces;
 mod targets;
 mod tenants;
+
+pub use applications::{ApplicationEntry, Known, KnownCredential};
 
 /// An own write younger than this is believed over a list that lacks it.
 const OWN_WRITE_TRUSTED: SignedDuration = SignedDuration::from_mins(1);
@@ -34,6 +39,30 @@ pub struct TargetEntry {
     written_at: Option<Timestamp>,
 }
 
+/// Where a tenant's credential comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// A Secret of its own namespace.
+    Secret(Key),
+    /// An application.
+    Application(Arc<str>),
+}
+
+impl Source {
+    /// What a tenant refers to. `None` only for a spec that the CRD rejects.
+    #[must_use]
+    pub fn of(tenant: &Tenant) -> Option<Self> {
+        match (&tenant.spec.secret_ref, &tenant.spec.application_ref) {
+            (Some(secret), None) => Some(Self::Secret(Key {
+                namespace: tenant.key.namespace.clone(),
+                name: secret.name.as_str().into(),
+            })),
+            (None, Some(application)) => Some(Self::Application(application.name.as_str().into())),
+            _ => None,
+        }
+    }
+}
+
 /// A credential Secret.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CredentialEntry {
@@ -41,6 +70,18 @@ pub struct CredentialEntry {
     pub parsed: Result<Arc<Credential>, Fault>,
     /// When it was seen to change.
     pub changed_at: Option<Timestamp>,
+    /// The keys, of Secrets in the operator's namespace alone: what they make depends on the application.
+    keys: Option<Keys>,
+}
+
+/// A Secret's keys. No `Debug` of them; wiped when dropped.
+#[derive(Clone, PartialEq)]
+struct Keys(Arc<SecretData>);
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keys")
+    }
 }
 
 /// The copies.
@@ -57,10 +98,24 @@ pub struct World {
     /// Tenants that found a target of somebody else under their target's name.
     waiting: HashMap<Key, BTreeSet<Key>>,
     credentials: HashMap<Key, CredentialEntry>,
-    by_credential: HashMap<Key, BTreeSet<Key>>,
+    applications: HashMap<Arc<str>, ApplicationEntry>,
+    /// Applications that have another version's shape.
+    unreadable: HashSet<Arc<str>>,
+    /// Applications by the names of their Secrets.
+    by_secret: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Applications whose status may have to say something new.
+    changed_applications: BTreeSet<Arc<str>>,
+    /// The operator looks at labels of namespaces.
+    labels_count: bool,
+    /// Labels of namespaces.
+    namespaces: HashMap<Arc<str>, Arc<Labels>>,
+    /// Tenants by what they refer to.
+    by_source: HashMap<Source, BTreeSet<Key>>,
     /// Login authorities: a credential has a fingerprint at each.
     logins: Vec<LoginHost>,
-    by_fingerprint: HashMap<Fingerprint, BTreeSet<Key>>,
+    /// The operator's namespace, which holds the credentials of applications.
+    home: Option<Arc<str>>,
+    by_fingerprint: HashMap<Fingerprint, BTreeSet<Source>>,
     memos: HashMap<String, Memo>,
 }
 
@@ -79,9 +134,10 @@ fn is_newer(a: &str, b: &str) -> bool {
 impl World {
     /// A world that knows nothing yet.
     #[must_use]
-    pub fn new(logins: impl IntoIterator<Item = LoginHost>) -> Self {
+    pub fn new(logins: impl IntoIterator<Item = LoginHost>, home: Option<&str>) -> Self {
         Self {
             logins: logins.into_iter().collect(),
+            home: home.map(Into::into),
             ..Self::default()
         }
     }
@@ -120,13 +176,6 @@ impl World {
         {
             edit(self.memos.entry(uid.to_owned()).or_default());
         }
-    }
-}
-
-fn credential_key(tenant: &Tenant) -> Key {
-    Key {
-        namespace: tenant.key.namespace.clone(),
-        name: tenant.spec.secret_ref.name.as_str().into(),
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::breaker::Health;
+use super::credential::Fingerprint;
 use super::errors::{Retry, Scope, retry};
 use super::gathered::{Gathered, Minted, WriteFailure};
 use super::plan::is_forced;
@@ -148,12 +149,24 @@ fn is_denial_over(g: &Gathered<'_>, now: Timestamp) -> bool {
         && g.session.not_admitted.is_none()
 }
 
-/// It speaks of this spec and this credential.
+/// It speaks of this spec and this credential; or of another credential of the application, as long as it was about
+/// something else than that.
 fn is_valid(g: &Gathered<'_>, attempt: &AttemptStatus) -> bool {
-    attempt.generation == g.tenant.generation
-        && g.fingerprint()
-            .is_none_or(|fingerprint| fingerprint.to_string() == attempt.fingerprint)
+    let of_credential = g
+        .tenant
+        .status
+        .last_error
+        .as_ref()
+        .is_some_and(|error| error.scope == Scope::Credential.as_str());
+    let is = |fingerprint: Fingerprint| fingerprint.to_string() == attempt.fingerprint;
+    let of_another = || {
+        !of_credential
+            && g.application
+                .is_some_and(|view| view.fingerprints.iter().copied().any(is))
+    };
+    attempt.generation == g.tenant.generation && (g.fingerprint().is_none_or(is) || of_another())
 }
+
 /// The attempt to persist after this reconcile.
 #[must_use]
 pub fn after(g: &Gathered<'_>, now: Timestamp) -> Option<AttemptStatus> {

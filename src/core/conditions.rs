@@ -15,7 +15,7 @@ use crate::api::{DefenderTenantStatus, TargetStatus, TokenStatus};
 mod events;
 mod problems;
 
-pub use events::{Notice, ready_of, transition};
+pub use events::{Notice, note, ready_of, transition};
 pub use problems::{Problem, problems};
 
 /// Reason of a CredentialReady that is True.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::application::choice::Standing;
 use super::breaker::{Breaker, Effect, Health, Outcome, Turn};
 use super::credential::Fingerprint;
 use super::errors::retry::THROTTLED;
@@ -122,6 +123,21 @@ impl Gate {
         self.lanes
             .get(&fingerprint)
             .map_or(Health::Fine, |lane| lane.breaker.health())
+    }
+
+    /// What is known of a credential, for the choice between several.
+    #[must_use]
+    pub fn standing(&self, fingerprint: Fingerprint, now: Timestamp) -> Standing {
+        let Some(lane) = self.lanes.get(&fingerprint) else {
+            return Standing::Fine;
+        };
+        if lane.breaker.health() == Health::Fine {
+            return Standing::Fine;
+        }
+        match lane.breaker.turn(now) {
+            Turn::Now => Standing::Refused(now),
+            Turn::At(at) => Standing::Refused(at),
+        }
     }
 
     /// A credential that was seen to change, and that nobody has tried yet.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::application::{Application, Denial};
 use super::breaker::Health;
 use super::claims::Expected;
 use super::credential::{Credential, Fault, Fingerprint};
@@ -30,19 +31,104 @@ pub struct Endpoints {
     pub has_front_door: bool,
 }
 
-/// What `spec.secretRef` leads to.
+/// What `spec.secretRef` or `spec.applicationRef` leads to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum CredentialView<'a> {
-    /// Nothing.
+    /// A credential.
+    Found(&'a Credential),
+    /// None that may be used, and why.
+    Missing(Obstacle),
+}
+
+/// Why there is no credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// No such Secret.
     NotFound,
     /// A Secret without the label.
     NotLabelled,
-    /// It may not be used from here.
-    Denied,
+    /// `secretRef` may not be used here.
+    Denied(Denied),
     /// A Secret that makes no credential.
     Malformed(Fault),
-    /// A credential.
-    Found(&'a Credential),
+    /// The credential's own key `tenant-ids` leaves the tenant out.
+    NotListed,
+    /// No application that could be read.
+    NoApplication(NoApplication),
+    /// The application is being deleted.
+    Terminating,
+    /// The application is suspended.
+    Suspended,
+    /// The application doesn't grant it.
+    NotGranted(Denial),
+    /// The application is registered in another Entra cloud than the one that the tenant signs in at.
+    OtherCloud,
+}
+
+/// Why `secretRef` may not be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Denied {
+    /// The operator's namespace holds the credentials of applications, which aren't anybody's.
+    #[error("this is the operator's own namespace")]
+    OperatorNamespace,
+    /// `--secret-ref=deny`
+    #[error("the operator runs with --secret-ref=deny: use applicationRef")]
+    Flag,
+}
+
+/// Why no application could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum NoApplication {
+    /// There is none.
+    #[error("create it, or mend the name")]
+    Missing,
+    /// Its spec breaks a rule of the CRD.
+    #[error("its spec isn't of this version's shape: is an older CRD installed?")]
+    Unreadable,
+    /// The operator serves chosen namespaces, and sees nothing that belongs to the cluster.
+    #[error("the operator runs with --watch-namespaces and sees none: use secretRef")]
+    NamespaceMode,
+}
+
+impl Obstacle {
+    /// The reason that it shows as.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::NotFound => Reason::CredentialSecretNotFound,
+            Self::NotLabelled => Reason::CredentialSecretNotLabelled,
+            Self::Denied(_) => Reason::SecretRefDenied,
+            Self::Malformed(_) => Reason::CredentialMalformed,
+            Self::NotListed | Self::NotGranted(_) => Reason::NotGranted,
+            Self::NoApplication(_) => Reason::ApplicationNotFound,
+            Self::Terminating => Reason::ApplicationTerminating,
+            Self::Suspended => Reason::ApplicationSuspended,
+            Self::OtherCloud => Reason::AppMisconfigured,
+        }
+    }
+
+    /// What makes this case special.
+    #[must_use]
+    pub fn detail(self) -> String {
+        match self {
+            Self::Denied(denied) => denied.to_string(),
+            Self::Malformed(fault) => fault.to_string(),
+            Self::NotListed => "the credential's key tenant-ids doesn't list it".to_owned(),
+            Self::NoApplication(why) => why.to_string(),
+            Self::NotGranted(denial) => denial.to_string(),
+            Self::OtherCloud => "it is registered in another Entra cloud (spec.entraCloud) than the one that serves spec.cloud: GCCHigh and DoD need one of USGovernment, Commercial and GCC one of Public".to_owned(),
+            Self::NotFound | Self::NotLabelled | Self::Terminating | Self::Suspended => String::new(),
+        }
+    }
+}
+
+/// What `spec.applicationRef` leads to, beside its credential.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ApplicationView<'a> {
+    /// The application.
+    pub application: &'a Application,
+    /// Fingerprints of all its credentials that can be used.
+    pub fingerprints: &'a [Fingerprint],
 }
 
 /// A Secret that this tenant controls.
@@ -189,6 +275,8 @@ pub struct Session {
     pub repaired: bool,
     /// An expired token was taken away.
     pub retired: bool,
+    /// Whether a live look confirmed that the right to the token was taken back.
+    pub withdrawn: Option<bool>,
 }
 
 /// What this process remembers of a tenant between reconciles. Losing it costs a request, never a mint too many.
@@ -202,6 +290,16 @@ pub struct Memo {
     pub api_failures: u32,
 }
 
+/// Whether tenants may bring a credential of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SecretRefPolicy {
+    /// They may, from their own namespace.
+    #[default]
+    Allow,
+    /// Applications only.
+    Deny,
+}
+
 /// Settings of the operator that decisions depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -209,6 +307,10 @@ pub struct Policy {
     pub refresh_margin: SignedDuration,
     /// `--target-metadata-allow`
     pub target_metadata_allow: Vec<String>,
+    /// `--secret-ref`
+    pub secret_ref: SecretRefPolicy,
+    /// `--allow-namespace-selectors`
+    pub namespace_selectors: bool,
 }
 
 /// All of it.
@@ -222,6 +324,8 @@ pub struct Gathered<'a> {
     pub endpoints: Endpoints,
     /// What the application asks of all its tenants: for a tenant without a list of its own.
     pub inherited_roles: &'a [String],
+    /// The application, if there is one that can be read.
+    pub application: Option<ApplicationView<'a>>,
     /// The credential.
     pub credential: CredentialView<'a>,
     /// What is known of the credential.
@@ -241,17 +345,26 @@ pub struct Gathered<'a> {
 }
 
 impl Gathered<'_> {
-    /// A credential that may be used for this tenant, or the reason why there is none.
-    pub fn usable_credential(&self) -> Result<&Credential, (Reason, Option<Fault>)> {
+    /// A credential that may be used for this tenant, or what is in the way.
+    pub fn usable_credential(&self) -> Result<&Credential, Obstacle> {
         match self.credential {
-            CredentialView::NotFound => Err((Reason::CredentialSecretNotFound, None)),
-            CredentialView::NotLabelled => Err((Reason::CredentialSecretNotLabelled, None)),
-            CredentialView::Denied => Err((Reason::SecretRefDenied, None)),
-            CredentialView::Malformed(fault) => Err((Reason::CredentialMalformed, Some(fault))),
+            CredentialView::Missing(obstacle) => Err(obstacle),
             CredentialView::Found(credential) if !credential.covers(self.tenant_id) => {
-                Err((Reason::NotGranted, None))
+                Err(Obstacle::NotListed)
             }
             CredentialView::Found(credential) => Ok(credential),
+        }
+    }
+
+    /// The right to the token was taken back, as far as is known: its Secret goes once a live look confirms it.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        match self.usable_credential() {
+            Err(Obstacle::NotGranted(_)) => true,
+            Err(Obstacle::Suspended) => self
+                .application
+                .is_some_and(|view| view.application.deletes_secrets()),
+            _ => false,
         }
     }
 
@@ -263,12 +376,21 @@ impl Gathered<'_> {
             .map(|c| c.fingerprint(self.endpoints.login))
     }
 
+    /// The credential that counts now is another than this one, and nothing bad is known of it.
+    #[must_use]
+    pub fn is_other_and_fine(&self, fingerprint: &str) -> bool {
+        self.health == Health::Fine
+            && self
+                .fingerprint()
+                .is_some_and(|now| now.to_string() != fingerprint)
+    }
+
     /// The application that a token would be for.
     #[must_use]
     pub fn client_id(&self) -> Option<ApplicationId> {
         match self.credential {
             CredentialView::Found(credential) => Some(credential.client_id),
-            _ => None,
+            CredentialView::Missing(_) => self.application.map(|view| view.application.client_id),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What decides. Pure: no client, no clock, no runtime; `now` is an argument.
 
+pub mod application;
 pub mod assertion;
 pub mod attempt;
 pub mod breaker;

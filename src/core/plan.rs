@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::attempt;
-use super::gathered::{Gathered, Minted, TargetView, WriteFailure};
+use super::gathered::{Gathered, Minted, Owned, TargetView, WriteFailure};
 use super::reason::Reason;
 use super::roles;
 use super::schedule::saturating_add;
@@ -22,6 +22,8 @@ use target::{contested, copy_old, denied, remove_old, settle_target};
 pub const CREDENTIAL_GRACE: SignedDuration = SignedDuration::from_mins(2);
 /// Junk may stand so long if a token that replaces it is due by then: the ten seconds between two requests, and a bit.
 const RETIRE_PATIENCE: SignedDuration = SignedDuration::from_secs(15);
+/// When a withdrawal is looked at again that the API server doesn't confirm, or can't.
+const WITHDRAWAL_LOOK: SignedDuration = SignedDuration::from_secs(15);
 /// How often a probe is made that must be made daily.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -81,6 +83,10 @@ pub enum Step {
     RemoveOld,
     /// Take an expired token away.
     Retire(ExpiredTokenPolicy),
+    /// See by a live request whether the right to the token was taken back.
+    ConfirmWithdrawal,
+    /// Take a token away that its owner has no right to any more.
+    Withdraw(ExpiredTokenPolicy),
     /// Try the token.
     Probe,
 }
@@ -128,7 +134,8 @@ fn step(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Step {
     }
     // The end of a fight changes the status, also where nothing is left to repair.
     let _ = contested(g, now, wake);
-    settle_target(g, now, wake)
+    withdraw(g, now, wake)
+        .or_else(|| settle_target(g, now, wake))
         .or_else(|| settle_mint(g))
         .or_else(|| copy_old(g, now, wake))
         .or_else(|| mint(g, now, wake).map(Step::Mint))
@@ -173,6 +180,35 @@ pub fn may_publish(g: &Gathered<'_>, granted: &[String]) -> bool {
         && (spec.missing_role_policy == MissingRolePolicy::Publish
             || roles::missing(&g.required().roles, granted).is_empty())
 }
+
+/// The right to the token was taken back. Nothing is deleted for what isn't known: a live look comes first.
+fn withdraw(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
+    if !g.is_withdrawn() {
+        return None;
+    }
+    // A token that another application or credential gave isn't this one's to take back.
+    let ours = |owned: &Owned| {
+        owned.held.as_ref().is_some_and(|held| {
+            g.mint_inputs()
+                .is_none_or(|inputs| inputs == held.mint_inputs)
+        })
+    };
+    let target = matches!(&g.target, TargetView::Ours(owned) if ours(owned));
+    let old = g.old_target.as_ref().is_some_and(|old| ours(&old.owned));
+    if (!target && !old) || denied(g, now, wake) {
+        return None;
+    }
+    match g.session.withdrawn {
+        None => Some(Step::ConfirmWithdrawal),
+        Some(false) => {
+            wake.at(saturating_add(now, WITHDRAWAL_LOOK));
+            None
+        }
+        Some(true) if target => Some(Step::Withdraw(g.tenant.spec.target.expired_token_policy)),
+        Some(true) => Some(Step::RemoveOld),
+    }
+}
+
 /// An expired token never looks alive.
 fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     let TargetView::Ours(owned) = &g.target else {

@@ -23,8 +23,14 @@ pub enum Reason {
     CredentialMalformed,
     /// `secretRef` isn't allowed here.
     SecretRefDenied,
-    /// The credential doesn't cover this tenant.
+    /// The credential or application doesn't cover this tenant.
     NotGranted,
+    /// `applicationRef` names nothing that can be read.
+    ApplicationNotFound,
+    /// The application is being deleted.
+    ApplicationTerminating,
+    /// `spec.suspend` of the application is set.
+    ApplicationSuspended,
     /// Entra refused the credential.
     CredentialRejected,
     /// The credential has expired.
@@ -176,7 +182,7 @@ const fn facts(
 
 impl Reason {
     /// Every reason, the most urgent last: what is seen first in `kubectl get` when several hold.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::TokenPublished,
         Self::Pending,
         Self::RolesMissing,
@@ -205,7 +211,10 @@ impl Reason {
         Self::CredentialMalformed,
         Self::CredentialSecretNotLabelled,
         Self::CredentialSecretNotFound,
+        Self::ApplicationSuspended,
         Self::NotGranted,
+        Self::ApplicationTerminating,
+        Self::ApplicationNotFound,
         Self::SecretRefDenied,
         Self::NamespaceTerminating,
     ];
@@ -236,7 +245,13 @@ impl Reason {
             Self::SecretRefDenied => facts("SecretRefDenied", Some((CredentialReady, False)), A::Stalled, O::Platform,
                 "secretRef isn't allowed in this namespace."),
             Self::NotGranted => facts("NotGranted", Some((CredentialReady, False)), A::Stalled, O::Platform,
-                "The credential's key tenant-ids doesn't list this tenant."),
+                "This tenant isn't granted here."),
+            Self::ApplicationNotFound => facts("ApplicationNotFound", Some((CredentialReady, False)), A::Stalled, O::Platform,
+                "There is no DefenderApplication of the name in applicationRef that this operator can read."),
+            Self::ApplicationTerminating => facts("ApplicationTerminating", Some((CredentialReady, False)), A::Stalled, O::Platform,
+                "The DefenderApplication is being deleted: refer to another one. The token stays until it expires."),
+            Self::ApplicationSuspended => facts("ApplicationSuspended", Some((CredentialReady, False)), A::Stalled, O::Platform,
+                "The DefenderApplication is suspended (spec.suspend): nothing is minted for any of its tenants."),
             Self::CredentialRejected => facts("CredentialRejected", Some((CredentialReady, False)), A::Stalled, O::Partner,
                 "Microsoft refused the partner's credential: put a valid one into the credential Secret."),
             Self::CredentialExpired => facts("CredentialExpired", Some((CredentialReady, False)), A::Stalled, O::Partner,

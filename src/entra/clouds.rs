@@ -1,6 +1,6 @@
 //! Which login authority signs in the tenants of a cloud.
 
-use crate::api::cloud::Cloud;
+use crate::api::cloud::{Cloud, EntraCloud};
 use crate::core::ids::LoginHost;
 
 /// The worldwide authority; GCC tenants live there too.
@@ -11,9 +11,15 @@ const US_GOVERNMENT: LoginHost = LoginHost("login.microsoftonline.us");
 /// The login authority of a cloud.
 #[must_use]
 pub const fn login_host(cloud: Cloud) -> LoginHost {
+    login_host_of(cloud.entra_cloud())
+}
+
+/// The login authority of the applications that are registered there.
+#[must_use]
+pub const fn login_host_of(cloud: EntraCloud) -> LoginHost {
     match cloud {
-        Cloud::Commercial | Cloud::Gcc => PUBLIC,
-        Cloud::GccHigh | Cloud::DoD => US_GOVERNMENT,
+        EntraCloud::Public => PUBLIC,
+        EntraCloud::UsGovernment => US_GOVERNMENT,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each test has a namespace, an emulator and an operator process of its own; they share one control plane, which ends
 //! with this process. `DEVCLUSTER_MINOR=1.34` runs them on the oldest version that is promised.
 
+mod applications;
 mod blame;
 mod consent;
 mod cost;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CredentialEntry, World, credential_key};
+use super::{CredentialEntry, Keys, Known, Source, World};
 use crate::controller::objects::{SecretBody, key};
-use crate::core::credential::{Fingerprint, parse_data};
+use crate::core::credential::{Credential, Fingerprint, parse_data};
+use crate::core::ids::LoginHost;
 use crate::core::tenant::{Key, Tenant};
 
 impl World {
@@ -20,47 +21,66 @@ impl World {
     ) -> Option<Vec<Key>> {
         let key = key(&object.metadata);
         let parsed = parse_data(&object.data).map(Arc::new);
+        let keys = self
+            .is_home(&key)
+            .then(|| Keys(Arc::new(object.data.clone())));
         let changed_at = match self.credentials.get(&key) {
-            Some(known) if known.parsed == parsed => return None,
+            Some(known) if known.parsed == parsed && known.keys == keys => return None,
             _ => seen_changing.then_some(now),
         };
         self.forget_credential(&key);
         if let Ok(credential) = &parsed {
-            for login in &self.logins {
-                self.by_fingerprint
-                    .entry(credential.fingerprint(*login))
-                    .or_default()
-                    .insert(key.clone());
-            }
+            self.know_fingerprints(credential, &Source::Secret(key.clone()));
         }
-        self.credentials
-            .insert(key.clone(), CredentialEntry { parsed, changed_at });
-        Some(self.credential_users(&key))
+        let entry = CredentialEntry {
+            parsed,
+            changed_at,
+            keys,
+        };
+        self.credentials.insert(key.clone(), entry);
+        Some(self.credential_users(&key, seen_changing, now))
     }
 
     /// A Secret is gone, or has lost its label. Returns the tenants concerned; `None` if it wasn't known.
-    pub fn credential_deleted(&mut self, key: &Key) -> Option<Vec<Key>> {
+    pub fn credential_deleted(&mut self, key: &Key, now: Timestamp) -> Option<Vec<Key>> {
         self.forget_credential(key)
-            .then(|| self.credential_users(key))
+            .then(|| self.credential_users(key, true, now))
     }
 
-    pub(super) fn forget_credential(&mut self, key: &Key) -> bool {
+    fn forget_credential(&mut self, key: &Key) -> bool {
         let Some(entry) = self.credentials.remove(key) else {
             return false;
         };
-        let Ok(credential) = entry.parsed else {
-            return true;
-        };
+        if let Ok(credential) = entry.parsed {
+            self.forget_fingerprints(&credential, &Source::Secret(key.clone()));
+        }
+        true
+    }
+
+    /// It is a Secret of the operator's namespace.
+    fn is_home(&self, key: &Key) -> bool {
+        self.home.as_ref() == Some(&key.namespace)
+    }
+
+    pub(super) fn know_fingerprints(&mut self, credential: &Credential, source: &Source) {
+        for login in &self.logins {
+            self.by_fingerprint
+                .entry(credential.fingerprint(*login))
+                .or_default()
+                .insert(source.clone());
+        }
+    }
+
+    pub(super) fn forget_fingerprints(&mut self, credential: &Credential, source: &Source) {
         for login in &self.logins {
             let fingerprint = credential.fingerprint(*login);
-            if let Some(keys) = self.by_fingerprint.get_mut(&fingerprint) {
-                keys.remove(key);
-                if keys.is_empty() {
+            if let Some(sources) = self.by_fingerprint.get_mut(&fingerprint) {
+                sources.remove(source);
+                if sources.is_empty() {
                     self.by_fingerprint.remove(&fingerprint);
                 }
             }
         }
-        true
     }
 
     /// A list is complete. Returns the tenants concerned by what is gone.
@@ -68,6 +88,7 @@ impl World {
         &mut self,
         listed: &HashSet<Key>,
         within: impl Fn(&Key) -> bool,
+        now: Timestamp,
     ) -> Vec<Key> {
         let gone: Vec<Key> = self
             .credentials
@@ -76,43 +97,80 @@ impl World {
             .cloned()
             .collect();
         gone.iter()
-            .filter_map(|key| self.credential_deleted(key))
+            .filter_map(|key| self.credential_deleted(key, now))
             .flatten()
             .collect()
     }
 
-    /// The credential that a tenant refers to.
+    /// A credential Secret, if a watch told of it.
     #[must_use]
-    pub fn credential_of(&self, tenant: &Tenant) -> Option<&CredentialEntry> {
-        self.credentials.get(&credential_key(tenant))
+    pub fn credential(&self, key: &Key) -> Option<&CredentialEntry> {
+        self.credentials.get(key)
     }
 
-    pub(super) fn credential_users(&self, key: &Key) -> Vec<Key> {
-        self.by_credential
-            .get(key)
+    /// The credential of this fingerprint, if the tenant refers to it.
+    #[must_use]
+    pub fn credential_with(
+        &self,
+        tenant: &Tenant,
+        login: LoginHost,
+        fingerprint: &str,
+    ) -> Option<(Arc<Credential>, Fingerprint)> {
+        let credentials: Vec<Arc<Credential>> = match Source::of(tenant)? {
+            Source::Secret(key) => self.credentials.get(&key)?.parsed.iter().cloned().collect(),
+            Source::Application(name) => {
+                let entry = self.application(&name)?;
+                let found = entry.credentials.iter().filter_map(|c| match &c.known {
+                    Known::Found(found) => Some(found.clone()),
+                    _ => None,
+                });
+                found.collect()
+            }
+        };
+        credentials
             .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+            .map(|credential| (credential.clone(), credential.fingerprint(login)))
+            .find(|(_, known)| known.to_string() == fingerprint)
     }
 
-    pub(super) fn forget_credential_user(&mut self, key: &Key) {
-        let Some(credential) = self.tenants.get(key).map(|tenant| credential_key(tenant)) else {
+    /// Those who use a Secret; the applications among them take in what it is now.
+    fn credential_users(&mut self, key: &Key, seen_changing: bool, now: Timestamp) -> Vec<Key> {
+        let mut users = self.users(&Source::Secret(key.clone()));
+        if self.is_home(key) {
+            let applications = self.by_secret.get(&key.name).cloned().unwrap_or_default();
+            for name in applications {
+                if self.read_credentials(&name, seen_changing, now) {
+                    users.extend(self.users(&Source::Application(name)));
+                }
+            }
+        }
+        users
+    }
+
+    /// The tenants that refer to it.
+    #[must_use]
+    pub fn users(&self, source: &Source) -> Vec<Key> {
+        let users = self.by_source.get(source).into_iter().flatten();
+        users.cloned().collect()
+    }
+
+    pub(super) fn forget_user(&mut self, key: &Key) {
+        let Some(source) = self.tenants.get(key).and_then(|tenant| Source::of(tenant)) else {
             return;
         };
-        if let Some(users) = self.by_credential.get_mut(&credential) {
+        if let Some(users) = self.by_source.get_mut(&source) {
             users.remove(key);
             if users.is_empty() {
-                self.by_credential.remove(&credential);
+                self.by_source.remove(&source);
             }
         }
     }
 
-    /// All tenants whose mints would use this fingerprint.
+    /// All tenants whose mints may use this fingerprint.
     #[must_use]
     pub fn fingerprint_users(&self, fingerprint: Fingerprint) -> Vec<Key> {
-        self.with_fingerprint(fingerprint)
-            .flat_map(|key| self.credential_users(key))
+        self.sources(fingerprint)
+            .flat_map(|source| self.users(source))
             .collect()
     }
 
@@ -120,12 +178,13 @@ impl World {
     #[must_use]
     pub fn is_alone(&self, fingerprint: Fingerprint) -> bool {
         let users = self
-            .with_fingerprint(fingerprint)
-            .filter_map(|key| self.by_credential.get(key));
+            .sources(fingerprint)
+            .filter_map(|source| self.by_source.get(source));
         users.map(BTreeSet::len).sum::<usize>() <= 1
     }
 
-    pub(super) fn with_fingerprint(&self, fingerprint: Fingerprint) -> impl Iterator<Item = &Key> {
+    /// Where a fingerprint comes from.
+    pub fn sources(&self, fingerprint: Fingerprint) -> impl Iterator<Item = &Source> {
         self.by_fingerprint.get(&fingerprint).into_iter().flatten()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{World, credential_key, is_newer};
+use super::{Source, World, is_newer};
 use crate::api::DefenderTenantStatus;
 use crate::controller::objects::TenantObject;
 use crate::core::tenant::{Key, Tenant};
@@ -50,8 +50,8 @@ impl World {
             if same && self.unwritten.contains(&key) {
                 tenant.status = known.status.clone();
             }
-            if known.spec.secret_ref.name != tenant.spec.secret_ref.name {
-                self.forget_credential_user(&key);
+            if Source::of(&known) != Source::of(&tenant) {
+                self.forget_user(&key);
             }
             if !same {
                 self.unwritten.remove(&key);
@@ -59,18 +59,19 @@ impl World {
                 self.memos.remove(&known.uid);
             }
         }
-        let credential = credential_key(&tenant);
-        self.by_credential
-            .entry(credential)
-            .or_default()
-            .insert(key.clone());
+        if let Some(source) = Source::of(&tenant) {
+            self.by_source
+                .entry(source)
+                .or_default()
+                .insert(key.clone());
+        }
         self.tenants.insert(key, Arc::new(tenant));
         true
     }
 
     /// The tenant is gone.
     pub fn tenant_deleted(&mut self, key: &Key) {
-        self.forget_credential_user(key);
+        self.forget_user(key);
         self.unwritten.remove(key);
         self.robbed.remove(key);
         self.undecodable.remove(key);
@@ -113,6 +114,18 @@ impl World {
         status: DefenderTenantStatus,
     ) {
         self.unwritten.remove(key);
+        let missing = |status: &DefenderTenantStatus| {
+            status
+                .token
+                .as_ref()
+                .map(|token| token.missing_roles.clone())
+        };
+        let known = self.tenants.get(key);
+        if known.is_some_and(|tenant| missing(&tenant.status) != missing(&status))
+            && let Some(source) = known.and_then(|tenant| Source::of(tenant))
+        {
+            self.application_changed(&source);
+        }
         self.edit_status(key, uid, |tenant| {
             if is_newer(&resource_version, &tenant.resource_version) {
                 tenant.resource_version = resource_version;

@@ -57,7 +57,7 @@ fn key_of(name: &str) -> Key {
 }
 
 fn world() -> World {
-    let mut world = World::new([LOGIN]);
+    let mut world = World::new([LOGIN], Some("operator"));
     assert_eq!(
         world.tenant_applied(tenant_object(UID, "10", 1, &json!({}))),
         Ok(Some(key_of("contoso")))
@@ -322,35 +322,31 @@ fn a_changed_credential_wakes_its_users_and_an_unchanged_one_nobody() {
         None,
         "only the resourceVersion changed"
     );
-    let known = world
-        .credential_of(world.tenant(&key_of("contoso")).unwrap())
-        .unwrap();
+    let known = world.credential(&key_of("partner")).unwrap();
     assert_eq!(known.changed_at, None, "it was there before this process");
     assert_eq!(
         world.credential_applied(&credential("two"), true, at(2)),
         Some(vec![key_of("contoso")])
     );
-    let known = world
-        .credential_of(world.tenant(&key_of("contoso")).unwrap())
-        .unwrap();
+    let known = world.credential(&key_of("partner")).unwrap();
     assert_eq!(known.changed_at, Some(at(2)));
     let fingerprint = known.parsed.as_ref().unwrap().fingerprint(LOGIN);
     assert!(world.has_fingerprint(fingerprint) && world.is_alone(fingerprint));
     assert_eq!(world.fingerprint_users(fingerprint), [key_of("contoso")]);
     world.tenant_deleted(&key_of("contoso"));
     assert_eq!(
-        world.credential_deleted(&key_of("partner")),
+        world.credential_deleted(&key_of("partner"), at(3)),
         Some(Vec::new()),
         "nobody uses it"
     );
     assert_eq!(
-        world.credential_deleted(&key_of("partner")),
+        world.credential_deleted(&key_of("partner"), at(3)),
         None,
         "it was gone"
     );
     assert!(
         world.by_fingerprint.is_empty()
-            && world.by_credential.is_empty()
+            && world.by_source.is_empty()
             && world.memos.is_empty()
             && world.credentials.is_empty()
     );

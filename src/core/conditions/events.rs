@@ -27,7 +27,9 @@ pub fn ready_of(status: &DefenderTenantStatus) -> Option<(&str, &str, &str)> {
 /// The API server takes no longer note (`events.k8s.io/v1`, in bytes).
 const NOTE_MAX: usize = 1_024;
 
-fn note(message: &str) -> String {
+/// As much of a message as an Event takes.
+#[must_use]
+pub fn note(message: &str) -> String {
     let end = message.floor_char_boundary(NOTE_MAX.min(message.len()));
     message[..end].to_owned()
 }

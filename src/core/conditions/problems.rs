@@ -82,14 +82,14 @@ pub fn problems(g: &Gathered<'_>, now: Timestamp) -> Vec<Problem> {
 
 fn credential_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
     match g.usable_credential() {
-        Err((reason, fault)) => {
-            let mut problem = match fault {
-                Some(fault) => Problem::with(reason, &fault.to_string()),
-                None => Problem::new(reason),
-            };
-            if reason == Reason::CredentialSecretNotFound
-                && now < saturating_add(g.tenant.created_at, CREDENTIAL_GRACE)
-            {
+        Err(obstacle) => {
+            let reason = obstacle.reason();
+            let mut problem = Problem::with(reason, &obstacle.detail());
+            let may_come = matches!(
+                reason,
+                Reason::CredentialSecretNotFound | Reason::ApplicationNotFound
+            );
+            if may_come && now < saturating_add(g.tenant.created_at, CREDENTIAL_GRACE) {
                 problem.abnormal = Abnormal::Reconciling;
             }
             found.push(problem);

@@ -7,8 +7,7 @@ use super::{CREDENTIAL_GRACE, MintWhy, Wake};
 use crate::core::attempt::{self, Hold};
 use crate::core::breaker::FRESH_FOR;
 use crate::core::gate::SAME_REQUEST_GAP;
-use crate::core::gathered::{Gathered, Owned, TargetView};
-use crate::core::reason::Reason;
+use crate::core::gathered::{Gathered, Obstacle, Owned, TargetView};
 use crate::core::roles;
 use crate::core::schedule::saturating_add;
 use crate::core::target::Held;
@@ -61,15 +60,19 @@ fn is_in_doubt(g: &Gathered<'_>) -> bool {
 }
 
 fn look_for_credential(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) {
-    let Err((reason, _)) = g.usable_credential() else {
+    let Err(obstacle) = g.usable_credential() else {
         return;
     };
-    if matches!(
-        reason,
-        Reason::CredentialSecretNotFound | Reason::CredentialSecretNotLabelled
-    ) {
-        wake.at(saturating_add(g.tenant.created_at, CREDENTIAL_GRACE));
-        wake.at(saturating_add(now, CREDENTIAL_LOOK));
+    match obstacle {
+        Obstacle::NotFound | Obstacle::NotLabelled => {
+            wake.at(saturating_add(g.tenant.created_at, CREDENTIAL_GRACE));
+            wake.at(saturating_add(now, CREDENTIAL_LOOK));
+        }
+        // The watch tells when it comes.
+        Obstacle::NoApplication(_) => {
+            wake.at(saturating_add(g.tenant.created_at, CREDENTIAL_GRACE))
+        }
+        _ => {}
     }
 }
 

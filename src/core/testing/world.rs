@@ -7,13 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{AUDIENCE, CLIENT, CONSENT_URL, LOGIN, held, http, owned, roles, tenant, token};
 use crate::api::{DefenderTenantSpec, DefenderTenantStatus, ExpiredTokenPolicy};
+use crate::core::application::Application;
 use crate::core::breaker::Health;
 use crate::core::conditions::{compose, transition};
-use crate::core::credential::{Credential, Fault};
+use crate::core::credential::{Credential, Fingerprint};
 use crate::core::errors::{Failure, Scope, Verdict};
 use crate::core::gathered::{
-    BodyFacts, CredentialView, Endpoints, Gathered, Memo, Minted, OldTarget, Policy, ProbeResult,
-    Session, TargetView, TokenFacts, WriteFailure,
+    ApplicationView, BodyFacts, CredentialView, Endpoints, Gathered, Memo, Minted, Obstacle,
+    OldTarget, Policy, ProbeResult, SecretRefPolicy, Session, TargetView, TokenFacts, WriteFailure,
 };
 use crate::core::ids::ApiUrl;
 use crate::core::plan::{MintWhy, Plan, Step, plan};
@@ -23,13 +24,10 @@ use crate::core::tenant::Tenant;
 /// More steps than any reconcile needs.
 const STEPS_MAX: usize = 12;
 
-/// What `spec.secretRef` leads to.
+/// What `spec.secretRef` or `spec.applicationRef` leads to.
 #[derive(Clone)]
 pub enum Lead {
-    NotFound,
-    NotLabelled,
-    Denied,
-    Malformed(Fault),
+    Missing(Obstacle),
     Found(Box<Credential>),
 }
 
@@ -49,6 +47,11 @@ pub enum Microsoft {
 pub struct World {
     pub tenant: Tenant,
     pub lead: Lead,
+    pub application: Option<Application>,
+    /// Of all credentials that the application has.
+    pub fingerprints: Vec<Fingerprint>,
+    /// What a live look at the application says.
+    pub withdrawn: bool,
     pub health: Health,
     pub unproven: bool,
     pub endpoints: Endpoints,
@@ -78,6 +81,9 @@ impl World {
         Self {
             tenant: tenant(),
             lead: Lead::Found(Box::new(Credential::for_test(CLIENT, "s~1"))),
+            application: None,
+            fingerprints: Vec::new(),
+            withdrawn: true,
             health: Health::Fine,
             unproven: false,
             endpoints: Endpoints {
@@ -95,6 +101,8 @@ impl World {
             policy: Policy {
                 refresh_margin: SignedDuration::from_secs(120),
                 target_metadata_allow: Vec::new(),
+                secret_ref: SecretRefPolicy::Allow,
+                namespace_selectors: false,
             },
             microsoft: Microsoft::Token(roles(&["Alert.Read.All"])),
             reality: None,
@@ -154,11 +162,15 @@ impl World {
             tenant_id: self.tenant.spec.tenant_id.parse().unwrap(),
             endpoints: self.endpoints,
             inherited_roles: &self.inherited_roles,
+            application: self
+                .application
+                .as_ref()
+                .map(|application| ApplicationView {
+                    application,
+                    fingerprints: &self.fingerprints,
+                }),
             credential: match &self.lead {
-                Lead::NotFound => CredentialView::NotFound,
-                Lead::NotLabelled => CredentialView::NotLabelled,
-                Lead::Denied => CredentialView::Denied,
-                Lead::Malformed(fault) => CredentialView::Malformed(*fault),
+                Lead::Missing(obstacle) => CredentialView::Missing(*obstacle),
                 Lead::Found(credential) => CredentialView::Found(credential),
             },
             health: self.health,
@@ -257,7 +269,8 @@ impl World {
                 self.session.body = Some(self.bytes.clone());
             }
             Step::RemoveOld => self.old = None,
-            Step::Retire(policy) => {
+            Step::ConfirmWithdrawal => self.session.withdrawn = Some(self.withdrawn),
+            Step::Retire(policy) | Step::Withdraw(policy) => {
                 self.session.retired = true;
                 self.target = match policy {
                     ExpiredTokenPolicy::Delete => TargetView::Absent,

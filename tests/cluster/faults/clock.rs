@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use defender_tenant_operator::controller::context::{Clock, Context, Parts};
 use defender_tenant_operator::controller::{self, Events, KubeApi};
-use defender_tenant_operator::core::gathered::Policy;
+use defender_tenant_operator::core::gathered::{Policy, SecretRefPolicy};
 use defender_tenant_operator::defender::probe::Prober;
 use defender_tenant_operator::entra::client::TokenClient;
 use defender_tenant_operator::entra::http::{self, ProxyChoice, Settings};
@@ -70,7 +70,10 @@ impl InProcess {
             policy: Policy {
                 refresh_margin: SignedDuration::from_secs(120),
                 target_metadata_allow: Vec::new(),
+                secret_ref: SecretRefPolicy::Allow,
+                namespace_selectors: false,
             },
+            serves_cluster: true,
             operator_namespace: None,
             entra_rate: 500.0,
         });

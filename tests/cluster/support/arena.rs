@@ -13,16 +13,15 @@ use kube::{Api, Client, Config};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::wait::{Patience, eventually};
 
 /// Field manager of what tests apply.
 pub const MANAGER: &str = "test";
-/// The CRD as it is committed.
+/// The CRDs as they are committed.
 const CRD: &str = include_str!("../../../crds/defendertenants.yaml");
-/// Its name.
-pub const CRD_NAME: &str = "defendertenants.defendertenant.io";
+const APPLICATION_CRD: &str = include_str!("../../../crds/defenderapplications.yaml");
 
 /// One runtime for all tests: connections, emulators and the cluster outlive the test that made them.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -57,9 +56,22 @@ impl Arena {
         if let Some(arena) = SHARED.get() {
             return arena.clone();
         }
-        let arena = Self::start(shared_audit_log(), None).await;
+        let arena = Self::start(shared_audit_log("shared"), None).await;
         arena.install_crd().await;
         SHARED.get_or_init(|| arena).clone()
+    }
+
+    /// One for tests whose operator serves the whole cluster: one at a time.
+    pub async fn cluster_wide() -> (Arc<Self>, OwnedMutexGuard<()>) {
+        static SHARED: OnceLock<Arc<Arena>> = OnceLock::new();
+        static TURN: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+        let turn = TURN.clone().lock_owned().await;
+        if let Some(arena) = SHARED.get() {
+            return (arena.clone(), turn);
+        }
+        let arena = Self::start(shared_audit_log("cluster-wide"), None).await;
+        arena.install_crd().await;
+        (SHARED.get_or_init(|| arena).clone(), turn)
     }
 
     /// One for a test that breaks it, without the CRD. It ends when the last handle is dropped.
@@ -93,9 +105,10 @@ impl Arena {
         &self.audit
     }
 
-    /// Installs the committed CRD and waits until it is served and its dependents are collected.
+    /// Installs the committed CRDs and waits until they are served and its dependents are collected.
     pub async fn install_crd(&self) {
         self.apply_crd(&crd()).await;
+        self.apply_crd(&application_crd()).await;
         // It would learn of a new resource within 30 s, and collect nothing of its before.
         let mut cluster = self.cluster.lock().await;
         cluster
@@ -113,12 +126,14 @@ impl Arena {
     pub async fn apply_crd_version(&self, crd: &Value, version: &str) {
         let api: Api<CustomResourceDefinition> = Api::all(self.admin.clone());
         let params = PatchParams::apply(MANAGER).force();
-        api.patch(CRD_NAME, &params, &Patch::Apply(crd))
+        let name = crd["metadata"]["name"].as_str().expect("a name");
+        let plural = crd["spec"]["names"]["plural"].as_str().expect("a plural");
+        api.patch(name, &params, &Patch::Apply(crd))
             .await
             .expect("the CRD is accepted");
         let patience = Patience::default();
         eventually("the CRD is established", patience, async || {
-            let crd = api.get(CRD_NAME).await.expect("the CRD");
+            let crd = api.get(name).await.expect("the CRD");
             let conditions = crd.status?.conditions?;
             conditions
                 .iter()
@@ -128,7 +143,7 @@ impl Arena {
         .await;
         // "Established" is said a moment before the first request is answered.
         eventually("the CRD is served", patience, async || {
-            let path = format!("/apis/defendertenant.io/{version}/defendertenants?limit=1");
+            let path = format!("/apis/defendertenant.io/{version}/{plural}?limit=1");
             let request = http::Request::get(path)
                 .body(Vec::new())
                 .expect("a request");
@@ -139,9 +154,9 @@ impl Arena {
 }
 
 /// Nobody drops what is static, so this is no temporary file: it stays until the next run, to be read after a failure.
-fn shared_audit_log() -> PathBuf {
+fn shared_audit_log(arena: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let mine = format!("audit-{}.jsonl", std::process::id());
+    let mine = format!("audit-{arena}.{}.jsonl", std::process::id());
     for entry in std::fs::read_dir(&folder)
         .expect("cargo's folder")
         .flatten()
@@ -149,7 +164,8 @@ fn shared_audit_log() -> PathBuf {
         let name = entry.file_name().to_string_lossy().into_owned();
         let process = name
             .strip_prefix("audit-")
-            .and_then(|rest| rest.strip_suffix(".jsonl"));
+            .and_then(|rest| rest.strip_suffix(".jsonl"))
+            .and_then(|rest| rest.rsplit('.').next());
         if process.is_some_and(|id| !PathBuf::from("/proc").join(id).exists()) {
             let _ = std::fs::remove_file(entry.path());
         }
@@ -162,9 +178,14 @@ pub fn crd() -> Value {
     serde_saphyr::from_str(CRD).expect("YAML")
 }
 
-/// The size of the committed CRD.
-pub const fn crd_bytes() -> usize {
-    CRD.len()
+/// The partner's.
+pub fn application_crd() -> Value {
+    serde_saphyr::from_str(APPLICATION_CRD).expect("YAML")
+}
+
+/// The sizes of the committed CRDs.
+pub const fn crd_bytes() -> [usize; 2] {
+    [CRD.len(), APPLICATION_CRD.len()]
 }
 
 /// A client for a kubeconfig's text.

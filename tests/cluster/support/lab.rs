@@ -9,6 +9,7 @@ use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
 use super::arena::Arena;
@@ -37,6 +38,10 @@ pub struct Setup {
     pub no_operator: bool,
     /// It serves all namespaces, with the permissions for that.
     pub cluster_wide: bool,
+    /// It looks at namespaces' labels, with the permission for that.
+    pub selectors: bool,
+    /// The operator's own namespace, by suffix.
+    pub home: Option<&'static str>,
 }
 
 /// One test's world.
@@ -60,9 +65,31 @@ pub struct Lab {
     pub(super) collectors: Vec<JoinHandle<()>>,
     pub(super) namespaces: Vec<String>,
     pub(super) folder: tempfile::TempDir,
+    turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Lab {
+    /// A lab for applications: the operator serves the whole cluster, its own namespace is [`Lab::home`].
+    pub async fn of_applications(name: &str, mut setup: Setup) -> Self {
+        let (arena, turn) = Arena::cluster_wide().await;
+        setup.cluster_wide = true;
+        setup.home = Some("home");
+        setup.more_namespaces.push("home");
+        let mut lab = Self::on(arena, name, setup).await;
+        lab.turn = Some(turn);
+        lab
+    }
+
+    /// The operator's own namespace.
+    pub fn home(&self) -> String {
+        format!("{}-home", self.ns)
+    }
+
+    /// A namespace by its suffix.
+    pub fn namespace(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.ns)
+    }
+
     /// With a running operator, the application, and the labelled Secret `partner`.
     pub async fn new(name: &str) -> Self {
         Self::with(name, Setup::default()).await
@@ -99,6 +126,9 @@ impl Lab {
         }
         let audit_from = audit::position(arena.audit_log());
         let token = if setup.cluster_wide {
+            if setup.selectors {
+                rbac::grant_selectors(&arena.admin, &ns).await;
+            }
             rbac::grant_cluster(&arena.admin, &ns).await
         } else {
             rbac::grant(&arena.admin, &ns, &namespaces).await
@@ -124,6 +154,12 @@ impl Lab {
         .into();
         if !setup.cluster_wide {
             args.extend(["--watch-namespaces".to_owned(), namespaces.join(",")]);
+        }
+        if let Some(home) = setup.home {
+            args.extend(["--operator-namespace".to_owned(), format!("{ns}-{home}")]);
+        }
+        if setup.selectors {
+            args.push("--allow-namespace-selectors".to_owned());
         }
         if !setup.args.iter().any(|arg| arg == "--log-level") {
             args.extend(["--log-level", "trace"].map(str::to_owned));
@@ -173,6 +209,7 @@ impl Lab {
             collectors,
             namespaces,
             folder,
+            turn: None,
         };
         lab.credential("partner", &lab.secret).await;
         lab
@@ -259,6 +296,9 @@ impl Lab {
                 &serde_json::to_string(&events.items).expect("JSON"),
             );
             self.search("a DefenderTenant", &tenants);
+        }
+        if self.turn.is_some() {
+            self.search("a DefenderApplication", &self.clear_applications().await);
         }
         for ns in &self.namespaces {
             let api: Api<Namespace> = Api::all(self.arena.admin.clone());

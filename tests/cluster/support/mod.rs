@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+mod applications;
 mod arena;
 mod audit;
 mod canary;
@@ -15,7 +16,7 @@ pub mod rbac;
 mod rules;
 mod wait;
 
-pub use arena::{Arena, client, crd, crd_bytes, run};
+pub use arena::{Arena, application_crd, client, crd, crd_bytes, run};
 pub use audit::{Count, Request, count};
 pub use emulator::Emulator;
 pub use lab::{Lab, Setup};

@@ -17,6 +17,8 @@ pub const ACCOUNT: &str = "defender-tenant-operator";
 const NAMESPACED: &str = include_str!("../../../deploy/rbac-namespaced.yaml");
 /// For all.
 const CLUSTER: &str = include_str!("../../../deploy/rbac.yaml");
+/// Beside it, for grants by label.
+const SELECTORS: &str = include_str!("../../../deploy/rbac-namespace-selectors.yaml");
 /// The namespace that a manifest has for the operator.
 const HOME: &str = "namespace: defender-tenant-operator\n";
 
@@ -38,6 +40,12 @@ pub async fn grant_cluster(admin: &Client, home: &str) -> String {
     token(admin, home).await
 }
 
+/// Grants what `deploy/rbac-namespace-selectors.yaml` grants.
+pub async fn grant_selectors(admin: &Client, home: &str) {
+    apply(admin, &with_home(SELECTORS, home)).await;
+    allowed(admin, home, None, "watch", "namespaces", true).await;
+}
+
 fn with_home(manifest: &str, home: &str) -> String {
     // A manifest's end is a line's end like any other.
     manifest.replace(HOME, &format!("namespace: {home}\n"))
@@ -53,7 +61,7 @@ pub async fn allowed(
     expected: bool,
 ) {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let group = if resource == "defendertenants" {
+    let group = if resource.starts_with("defender") {
         "defendertenant.io"
     } else {
         ""

@@ -1,4 +1,4 @@
-//! `api.md`
+//! `api.md` and `application.md`
 
 use defender_tenant_operator::api;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -9,8 +9,17 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use crate::markdown::{code, head, plain, table, wrap};
 use crate::names;
 
-pub fn page() -> String {
-    let crd = api::crd();
+/// The customer's resource, and the names in objects.
+pub fn tenant() -> String {
+    page(&api::crd()) + &names::section()
+}
+
+/// The partner's.
+pub fn application() -> String {
+    page(&api::application_crd())
+}
+
+fn page(crd: &CustomResourceDefinition) -> String {
     let names = &crd.spec.names;
     let mut text = String::new();
     for version in &crd.spec.versions {
@@ -25,7 +34,7 @@ pub fn page() -> String {
             &format!("{} ({}/{})", names.kind, crd.spec.group, version.name),
             schema.description.as_deref().unwrap_or_default(),
         );
-        text += &about(&crd, version);
+        text += &about(crd, version);
         text += "\nThe API server checks every rule below and says what to write instead.\n";
         let rules = rules(schema);
         if !rules.is_empty() {
@@ -38,9 +47,9 @@ pub fn page() -> String {
             text += &format!("\n## {part}\n\n{}", facts(schema, None));
             text += &fields(part, schema);
         }
-        text += &columns(version);
+        text += &columns(crd, version);
     }
-    text + &names::section()
+    text
 }
 
 fn about(crd: &CustomResourceDefinition, version: &CustomResourceDefinitionVersion) -> String {
@@ -201,7 +210,7 @@ fn rule(rule: &ValidationRule) -> String {
     )
 }
 
-fn columns(version: &CustomResourceDefinitionVersion) -> String {
+fn columns(crd: &CustomResourceDefinition, version: &CustomResourceDefinitionVersion) -> String {
     let rows: Vec<_> = version
         .additional_printer_columns
         .iter()
@@ -221,7 +230,14 @@ fn columns(version: &CustomResourceDefinitionVersion) -> String {
         })
         .collect();
     format!(
-        "\n## Columns\n\nOf `kubectl get dt`.\n{}",
+        "\n## Columns\n\nOf `kubectl get {}`.\n{}",
+        crd.spec
+            .names
+            .short_names
+            .iter()
+            .flatten()
+            .next()
+            .unwrap_or(&crd.spec.names.plural),
         table(["column", "value", "", "meaning"], &rows)
     )
 }

@@ -15,18 +15,18 @@ mod markdown;
 mod metrics;
 mod names;
 
+use defender_tenant_operator::api::{application_crd, crd, render};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::{env, fs, io};
 
 /// The files, by their path in the repository.
-fn pages() -> [(&'static str, String); 6] {
+fn pages() -> [(&'static str, String); 8] {
     [
-        (
-            "crds/defendertenants.yaml",
-            defender_tenant_operator::api::render(),
-        ),
-        ("docs/reference/api.md", api::page()),
+        ("crds/defendertenants.yaml", render(&crd())),
+        ("crds/defenderapplications.yaml", render(&application_crd())),
+        ("docs/reference/api.md", api::tenant()),
+        ("docs/reference/application.md", api::application()),
         ("docs/reference/flags.md", flags::page()),
         ("docs/reference/metrics.md", metrics::page()),
         ("docs/reference/errors.md", errors::page()),

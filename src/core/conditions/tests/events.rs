@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::gathered::Obstacle;
 use crate::core::testing::{Lead, Microsoft, World, at, code, http, roles};
 
 fn status(reason: &str, message: &str) -> DefenderTenantStatus {
@@ -133,7 +134,7 @@ fn a_note_is_no_longer_than_an_event_takes_and_ends_between_characters() {
     .note;
     assert!(note.len() <= 1_024 && note.len() > 1_020, "{}", note.len());
     let mut world = World::settled();
-    world.lead = Lead::NotFound;
+    world.lead = Lead::Missing(Obstacle::NotFound);
     world.reconcile(at(100));
     assert_eq!(world.events, ["CredentialSecretNotFound"]);
 }

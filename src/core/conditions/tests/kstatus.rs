@@ -1,5 +1,6 @@
 //! Keeps `tests/kstatus/reasons.json`: the objects that kstatus itself judges in `tests/interop`.
 
+use crate::core::gathered::Obstacle;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -63,7 +64,7 @@ fn of_every_reason() -> Vec<Value> {
 /// What depends on more than the reason.
 fn of_circumstances() -> Vec<Value> {
     let mut young = World::new();
-    young.lead = Lead::NotFound;
+    young.lead = Lead::Missing(Obstacle::NotFound);
     let mut withheld = World::settled();
     withheld.spec(|spec| {
         spec.required_roles = roles(&["Machine.Isolate"]);

@@ -1,11 +1,11 @@
 use super::*;
-use crate::core::credential::{Fault, SecretData, parse_data};
+use crate::core::credential::Fault;
 use crate::core::errors::{Failure, Verdict};
-use crate::core::testing::{CLIENT, Lead, Microsoft, World, at, code, http, roles, token};
-use zeroize::Zeroizing;
+use crate::core::gathered::{Denied, NoApplication, Obstacle};
+use crate::core::testing::{Lead, Microsoft, World, at, code, http, roles, token};
 
 /// The design's table: reason, what it says beside Ready, abnormal condition.
-pub(super) const TABLE: [(Reason, &str, &str); 31] = [
+pub(super) const TABLE: [(Reason, &str, &str); 34] = [
     (Reason::TokenPublished, "", ""),
     (Reason::Pending, "", "Reconciling"),
     (Reason::Throttled, "", "Reconciling"),
@@ -28,6 +28,21 @@ pub(super) const TABLE: [(Reason, &str, &str); 31] = [
     ),
     (Reason::SecretRefDenied, "CredentialReady=False", "Stalled"),
     (Reason::NotGranted, "CredentialReady=False", "Stalled"),
+    (
+        Reason::ApplicationNotFound,
+        "CredentialReady=False",
+        "Stalled",
+    ),
+    (
+        Reason::ApplicationTerminating,
+        "CredentialReady=False",
+        "Stalled",
+    ),
+    (
+        Reason::ApplicationSuspended,
+        "CredentialReady=False",
+        "Stalled",
+    ),
     (
         Reason::CredentialRejected,
         "CredentialReady=False",
@@ -85,21 +100,18 @@ pub(super) fn befall(world: &mut World, reason: Reason) {
         Reason::Throttled => world.session.minted = Some(failed(http(429))),
         Reason::ServiceUnavailable => world.session.minted = Some(failed(http(503))),
         Reason::CredentialPropagating => world.health = Health::Propagating,
-        Reason::CredentialSecretNotFound => world.lead = Lead::NotFound,
-        Reason::CredentialSecretNotLabelled => world.lead = Lead::NotLabelled,
-        Reason::CredentialMalformed => world.lead = Lead::Malformed(Fault::SecretIsId),
-        Reason::SecretRefDenied => world.lead = Lead::Denied,
-        Reason::NotGranted => {
-            let keys = [
-                ("client-id", CLIENT),
-                ("client-secret", "s~1"),
-                ("tenant-ids", CLIENT),
-            ];
-            let data: SecretData = keys
-                .map(|(k, v)| (k.to_owned(), Zeroizing::new(v.as_bytes().to_vec())))
-                .into();
-            world.lead = Lead::Found(Box::new(parse_data(&data).unwrap()));
+        Reason::CredentialSecretNotFound => world.lead = Lead::Missing(Obstacle::NotFound),
+        Reason::CredentialSecretNotLabelled => world.lead = Lead::Missing(Obstacle::NotLabelled),
+        Reason::CredentialMalformed => {
+            world.lead = Lead::Missing(Obstacle::Malformed(Fault::SecretIsId))
         }
+        Reason::SecretRefDenied => world.lead = Lead::Missing(Obstacle::Denied(Denied::Flag)),
+        Reason::NotGranted => world.lead = Lead::Missing(Obstacle::NotListed),
+        Reason::ApplicationNotFound => {
+            world.lead = Lead::Missing(Obstacle::NoApplication(NoApplication::Missing));
+        }
+        Reason::ApplicationTerminating => world.lead = Lead::Missing(Obstacle::Terminating),
+        Reason::ApplicationSuspended => world.lead = Lead::Missing(Obstacle::Suspended),
         Reason::CredentialRejected
         | Reason::CredentialExpired
         | Reason::FederationMismatch
@@ -252,7 +264,7 @@ fn what_an_unchanged_world_says_twice_is_the_same() {
 #[test]
 fn a_missing_secret_may_still_be_on_its_way_for_two_minutes() {
     let mut world = World::new();
-    world.lead = Lead::NotFound;
+    world.lead = Lead::Missing(Obstacle::NotFound);
     for (now, abnormal) in [(0, "Reconciling"), (119, "Reconciling"), (120, "Stalled")] {
         let last = shown(&world.composed(at(now))).pop().unwrap();
         assert_eq!(last, format!("{abnormal}=True/CredentialSecretNotFound"));

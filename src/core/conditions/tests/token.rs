@@ -1,4 +1,5 @@
 use super::*;
+use crate::core::gathered::Obstacle;
 use crate::core::plan::Step;
 use crate::core::testing::{CLIENT, CONSENT_URL, Lead, Microsoft, World, at, roles};
 
@@ -33,7 +34,7 @@ fn the_status_of_a_published_token_is_exactly_this() {
     );
     assert_eq!(status.consent_url.as_deref(), Some(CONSENT_URL));
     // Gone with the token, and the link stays where no credential makes one.
-    world.lead = Lead::NotFound;
+    world.lead = Lead::Missing(Obstacle::NotFound);
     let later = compose(&world.g(), || None, at(3_600));
     assert_eq!(later.token, None);
     assert_eq!(later.consent_url.as_deref(), Some(CONSENT_URL));

@@ -1,3 +1,4 @@
+use crate::core::gathered::{Denied, Obstacle};
 use std::time::Duration;
 
 use crate::api::{DefenderTenantStatus, ExpiredTokenPolicy, MissingRolePolicy};
@@ -233,22 +234,42 @@ fn who_has_no_usable_credential_mints_nothing_and_looks_again() {
         "s",
     ));
     for (name, lead, now, wake) in [
-        ("not there, just created", Lead::NotFound, 10, Some(70)),
+        (
+            "not there, just created",
+            Lead::Missing(Obstacle::NotFound),
+            10,
+            Some(70),
+        ),
         (
             "not there, the grace ends first",
-            Lead::NotFound,
+            Lead::Missing(Obstacle::NotFound),
             100,
             Some(120),
         ),
-        ("not there for long", Lead::NotFound, 9_000, Some(9_060)),
-        ("not labelled", Lead::NotLabelled, 9_000, Some(9_060)),
+        (
+            "not there for long",
+            Lead::Missing(Obstacle::NotFound),
+            9_000,
+            Some(9_060),
+        ),
+        (
+            "not labelled",
+            Lead::Missing(Obstacle::NotLabelled),
+            9_000,
+            Some(9_060),
+        ),
         (
             "malformed: the watch tells",
-            Lead::Malformed(Fault::NoSecret),
+            Lead::Missing(Obstacle::Malformed(Fault::NoSecret)),
             10,
             None,
         ),
-        ("denied", Lead::Denied, 10, None),
+        (
+            "denied",
+            Lead::Missing(Obstacle::Denied(Denied::Flag)),
+            10,
+            None,
+        ),
         ("found", Lead::Found(narrow), 10, Some(2_410)),
     ] {
         let mut world = World::new();
@@ -265,7 +286,7 @@ fn who_has_no_usable_credential_mints_nothing_and_looks_again() {
 #[test]
 fn without_a_credential_the_token_is_kept_until_it_expires() {
     let mut world = World::settled();
-    world.lead = Lead::Denied;
+    world.lead = Lead::Missing(Obstacle::Denied(Denied::Flag));
     assert_eq!(world.reconcile(at(3_599)), (vec![], Some(at(3_600))));
     assert_eq!(
         world.reconcile(at(3_600)).0,

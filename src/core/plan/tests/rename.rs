@@ -1,3 +1,4 @@
+use crate::core::gathered::Obstacle;
 use crate::core::gathered::{OldTarget, TargetView, WriteFailure};
 use crate::core::plan::{MintWhy, Step};
 use crate::core::testing::{Lead, OTHER_AUDIENCE, World, at, held, owned};
@@ -34,7 +35,7 @@ fn a_suspended_tenant_and_one_without_a_credential_are_renamed_too() {
     world.spec(|spec| spec.suspend = true);
     assert_eq!(world.reconcile(at(100)).0, [Step::CopyOld, Step::RemoveOld]);
     let mut world = renamed();
-    world.lead = Lead::NotFound;
+    world.lead = Lead::Missing(Obstacle::NotFound);
     assert_eq!(world.reconcile(at(100)).0, [Step::CopyOld, Step::RemoveOld]);
 }
 

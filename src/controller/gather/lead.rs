@@ -1,0 +1,223 @@
+//! What `secretRef` or `applicationRef` leads to: a credential, or what is in the way.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::api::LABEL_CREDENTIAL;
+use crate::controller::context::{Context, State};
+use crate::controller::kubeapi::ApiError;
+use crate::controller::lookups::Look;
+use crate::controller::world::{ApplicationEntry, Known, Source};
+use crate::core::application::Application;
+use crate::core::application::choice::{Standing, choose};
+use crate::core::credential::{Credential, Fingerprint, Validity};
+use crate::core::gathered::{Denied, NoApplication, Obstacle, SecretRefPolicy};
+use crate::core::ids::LoginHost;
+use crate::core::tenant::{Key, Tenant};
+
+/// Where a reference leads.
+#[derive(Debug, Clone)]
+pub struct Lead {
+    /// The application, if there is one that can be read.
+    pub application: Option<Arc<Application>>,
+    /// The credential, or what is in the way.
+    pub credential: Result<Arc<Credential>, Obstacle>,
+    /// Fingerprints of all that the application has.
+    pub fingerprints: Vec<Fingerprint>,
+    /// Refused ones whose next try is due: a mint that is made anyway tries them first.
+    pub before: Vec<Arc<Credential>>,
+    /// Others that may help if this one is refused.
+    pub after: Vec<Arc<Credential>>,
+}
+
+impl Lead {
+    fn alone(credential: Result<Arc<Credential>, Obstacle>) -> Self {
+        Self {
+            application: None,
+            credential,
+            fingerprints: Vec::new(),
+            before: Vec::new(),
+            after: Vec::new(),
+        }
+    }
+
+    fn blocked(application: Arc<Application>, obstacle: Obstacle) -> Self {
+        Self {
+            application: Some(application),
+            ..Self::alone(Err(obstacle))
+        }
+    }
+}
+
+/// Follows a tenant's reference. `None`: nobody can tell now.
+pub async fn lead(
+    ctx: &Context,
+    tenant: &Tenant,
+    source: &Source,
+    login: LoginHost,
+) -> Option<Lead> {
+    match source {
+        Source::Secret(key) => of_secret(ctx, key, login).await,
+        Source::Application(name) => of_application(ctx, tenant, name, login).await,
+    }
+}
+
+async fn of_secret(ctx: &Context, key: &Key, login: LoginHost) -> Option<Lead> {
+    let denied = if ctx.operator_namespace.as_deref() == Some(&*key.namespace) {
+        Some(Denied::OperatorNamespace)
+    } else if ctx.policy.secret_ref == SecretRefPolicy::Deny {
+        Some(Denied::Flag)
+    } else {
+        None
+    };
+    if let Some(denied) = denied {
+        return Some(Lead::alone(Err(Obstacle::Denied(denied))));
+    }
+    let now = ctx.now();
+    let known = {
+        let mut state = ctx.state();
+        let known = state.world.credential(key).cloned();
+        if let Some(entry) = &known
+            && let Ok(credential) = &entry.parsed
+        {
+            let fingerprint = credential.fingerprint(login);
+            state.gate.learn(fingerprint, entry.changed_at, now);
+        }
+        known
+    };
+    let credential = match known {
+        Some(entry) => entry.parsed.map_err(Obstacle::Malformed),
+        None => Err(look_for(ctx, key).await?),
+    };
+    Some(Lead::alone(credential))
+}
+
+async fn of_application(
+    ctx: &Context,
+    tenant: &Tenant,
+    name: &Arc<str>,
+    login: LoginHost,
+) -> Option<Lead> {
+    let (mut lead, unseen) = {
+        let mut state = ctx.state();
+        let Some(entry) = state.world.application(name).cloned() else {
+            let why = if !ctx.serves_cluster {
+                NoApplication::NamespaceMode
+            } else if state.world.is_unreadable(name) {
+                NoApplication::Unreadable
+            } else {
+                NoApplication::Missing
+            };
+            return Some(Lead::alone(Err(Obstacle::NoApplication(why))));
+        };
+        if let Some(obstacle) = obstacle(&state, &entry.application, tenant) {
+            return Some(Lead::blocked(entry.application, obstacle));
+        }
+        choose_credential(&mut state, entry, login, ctx.now())
+    };
+    if let Some(key) = unseen {
+        lead.credential = Err(look_for(ctx, &key).await?);
+    }
+    Some(lead)
+}
+
+/// What is in the way before any credential counts.
+fn obstacle(state: &State, application: &Application, tenant: &Tenant) -> Option<Obstacle> {
+    if application.deleting {
+        return Some(Obstacle::Terminating);
+    }
+    // Before anything else: whoever isn't granted the application learns nothing of its state.
+    if let Err(denial) = state.world.grant(application, tenant) {
+        return Some(Obstacle::NotGranted(denial));
+    }
+    if application.spec.suspend {
+        return Some(Obstacle::Suspended);
+    }
+    (application.spec.entra_cloud != tenant.spec.cloud.entra_cloud())
+        .then_some(Obstacle::OtherCloud)
+}
+
+/// Chooses among the application's credentials. Also returns a Secret to look for, where none can be used.
+fn choose_credential(
+    state: &mut State,
+    entry: ApplicationEntry,
+    login: LoginHost,
+    now: Timestamp,
+) -> (Lead, Option<Key>) {
+    let mut standings = Vec::with_capacity(entry.credentials.len());
+    let mut fingerprints = Vec::new();
+    for credential in &entry.credentials {
+        let Known::Found(found) = &credential.known else {
+            standings.push(Standing::Unusable);
+            continue;
+        };
+        let fingerprint = found.fingerprint(login);
+        state.gate.learn(fingerprint, credential.changed_at, now);
+        fingerprints.push(fingerprint);
+        standings.push(match found.validity(now) {
+            Validity::Valid => state.gate.standing(fingerprint, now),
+            Validity::NotYet(_) | Validity::Expired(_) => Standing::Unusable,
+        });
+    }
+    let found = |at: usize| match &entry.credentials[at].known {
+        Known::Found(found) => Some(found.clone()),
+        _ => None,
+    };
+    let choice = choose(&standings, now);
+    let chosen = choice.as_ref().and_then(|choice| found(choice.chosen));
+    let mut unseen = None;
+    let first = entry.credentials.first().map(|first| &first.known);
+    let credential = match (chosen, first) {
+        (Some(chosen), _) => Ok(chosen),
+        // Its own dates don't let it be used, which is said where that is judged.
+        (None, Some(Known::Found(found))) => Ok(found.clone()),
+        (None, Some(Known::Malformed(fault))) => Err(Obstacle::Malformed(*fault)),
+        (None, Some(Known::Unseen(key))) => {
+            unseen = Some(key.clone());
+            Err(Obstacle::NotFound)
+        }
+        (None, None) => Err(Obstacle::NotFound),
+    };
+    let many = |positions: Option<Vec<usize>>| -> Vec<Arc<Credential>> {
+        positions.into_iter().flatten().filter_map(found).collect()
+    };
+    let lead = Lead {
+        before: many(choice.as_ref().map(|choice| choice.before.clone())),
+        after: many(choice.map(|choice| choice.after)),
+        application: Some(entry.application),
+        credential,
+        fingerprints,
+    };
+    (lead, unseen)
+}
+
+/// No labelled Secret of that name is known: is there one without the label? `None`: nobody can tell now.
+pub async fn look_for(ctx: &Context, key: &Key) -> Option<Obstacle> {
+    let recent = ctx.state().lookups.recent(key, ctx.now());
+    let look = match recent {
+        Some(look) => look,
+        None => match ctx.kube.look(key).await {
+            Ok(metadata) => {
+                let labels = metadata.labels.unwrap_or_default();
+                // Labelled a moment ago: the watch is about to tell.
+                if labels
+                    .get(LABEL_CREDENTIAL)
+                    .is_some_and(|value| value == "true")
+                {
+                    return None;
+                }
+                Look::Unlabelled
+            }
+            Err(ApiError::NotFound) => Look::Nothing,
+            Err(_) => return None,
+        },
+    };
+    if recent.is_none() {
+        ctx.state().lookups.saw(key.clone(), look, ctx.now());
+    }
+    Some(match look {
+        Look::Nothing => Obstacle::NotFound,
+        Look::Unlabelled => Obstacle::NotLabelled,
+    })
+}

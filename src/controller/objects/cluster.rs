@@ -1,0 +1,148 @@
+//! What belongs to the cluster: applications and namespaces.
+
+use std::borrow::Cow;
+
+use k8s_openapi::ClusterResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::metadata;
+use crate::api::{
+    APPLICATION_KIND, APPLICATION_PLURAL, DefenderApplicationSpec, DefenderApplicationStatus,
+    GROUP, VERSION,
+};
+use crate::core::application::{Application, Version};
+
+macro_rules! cluster_resource {
+    ($type:ty, $kind:expr, $group:expr, $version:expr, $plural:expr, metadata_only: $metadata_only:literal) => {
+        impl Resource for $type {
+            type DynamicType = ();
+            type Scope = ClusterResourceScope;
+
+            fn kind((): &()) -> Cow<'_, str> {
+                $kind.into()
+            }
+            fn group((): &()) -> Cow<'_, str> {
+                $group.into()
+            }
+            fn version((): &()) -> Cow<'_, str> {
+                $version.into()
+            }
+            fn plural((): &()) -> Cow<'_, str> {
+                $plural.into()
+            }
+            fn metadata_api() -> bool {
+                $metadata_only
+            }
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+
+/// A `DefenderApplication` whose spec may have any shape.
+#[derive(Clone, Debug)]
+pub struct ApplicationObject {
+    /// The parts that are kept.
+    pub metadata: ObjectMeta,
+    spec: Option<DefenderApplicationSpec>,
+    status: DefenderApplicationStatus,
+}
+
+cluster_resource!(ApplicationObject, APPLICATION_KIND, GROUP, VERSION, APPLICATION_PLURAL, metadata_only: false);
+
+impl<'de> Deserialize<'de> for ApplicationObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut object = Value::deserialize(deserializer)?;
+        let mut take = |name: &str| object.get_mut(name).map(Value::take);
+        let spec = take("spec").and_then(|spec| serde_json::from_value(spec).ok());
+        let status = take("status").and_then(|status| serde_json::from_value(status).ok());
+        Ok(Self {
+            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), |_| false),
+            spec,
+            status: status.unwrap_or_default(),
+        })
+    }
+}
+
+impl ApplicationObject {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The application, if its spec has the shape of one.
+    #[must_use]
+    pub fn into_application(self) -> Option<Application> {
+        let metadata = self.metadata;
+        let version = Version {
+            uid: metadata.uid.filter(|uid| !uid.is_empty())?,
+            resource_version: metadata.resource_version?,
+            generation: metadata.generation.unwrap_or_default(),
+            deleting: metadata.deletion_timestamp.is_some(),
+        };
+        Application::new(metadata.name.as_deref()?, version, self.spec?, self.status)
+    }
+}
+
+/// A namespace's metadata.
+#[derive(Clone, Debug)]
+pub struct NamespaceMeta {
+    /// The parts that are kept.
+    pub metadata: ObjectMeta,
+}
+
+cluster_resource!(NamespaceMeta, "Namespace", "", "v1", "namespaces", metadata_only: true);
+
+impl<'de> Deserialize<'de> for NamespaceMeta {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = Value::deserialize(deserializer)?;
+        Ok(Self {
+            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), |_| false),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::testing::{CLIENT, TENANT};
+
+    #[test]
+    fn a_spec_of_another_shape_is_no_application_and_no_error() {
+        let good = serde_json::json!({
+            "metadata": {"name": "soc-reader", "uid": "u", "resourceVersion": "1", "generation": 1},
+            "spec": {"clientId": CLIENT, "credentials": [{"name": "a", "workloadIdentity": {}}],
+                "grants": [{"namespaces": {"names": ["soc"]}, "tenantIds": [TENANT]}]},
+        });
+        let decode = |value: &Value| {
+            serde_json::from_str::<ApplicationObject>(&value.to_string())
+                .unwrap()
+                .into_application()
+        };
+        assert!(decode(&good).is_some());
+        for (pointer, other) in [
+            ("/spec/clientId", serde_json::json!("contoso")),
+            ("/spec/clientId", serde_json::json!(7)),
+            ("/spec/grants", serde_json::json!({})),
+            ("/spec/grants/0/tenantIds/0", serde_json::json!("common")),
+            ("/spec/grants/0/apis", serde_json::json!(["Other"])),
+            ("/spec", Value::Null),
+            ("/metadata/uid", Value::Null),
+        ] {
+            let mut bad = good.clone();
+            match bad.pointer_mut(pointer) {
+                Some(value) => *value = other,
+                None => bad["spec"]["grants"][0]["apis"] = other,
+            }
+            assert_eq!(decode(&bad), None, "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! The applications, their credentials, and whom a change concerns.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Source, World, is_newer};
+use crate::api::{ApplicationCredential, DefenderApplicationStatus};
+use crate::controller::objects::ApplicationObject;
+use crate::core::application::{Application, Denial};
+use crate::core::credential::{Credential, Declared, Fault, Fingerprint, parse_for_application};
+use crate::core::roles;
+use crate::core::tenant::{Key, Tenant};
+
+/// An application and what its credentials are.
+#[derive(Debug, Clone)]
+pub struct ApplicationEntry {
+    /// The application.
+    pub application: Arc<Application>,
+    /// Its credentials, in the order of the spec.
+    pub credentials: Vec<KnownCredential>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownCredential {
+    /// Its name in the spec.
+    pub name: Arc<str>,
+    /// What is known of it.
+    pub known: Known,
+    /// When it was seen to change.
+    pub changed_at: Option<Timestamp>,
+}
+
+/// What is known of a credential.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Known {
+    /// No watch told of this Secret: it isn't there, or lacks the label.
+    Unseen(Key),
+    /// It makes no credential.
+    Malformed(Fault),
+    /// A credential.
+    Found(Arc<Credential>),
+}
+
+impl World {
+    /// An application by its name.
+    #[must_use]
+    pub fn application(&self, name: &str) -> Option<&ApplicationEntry> {
+        self.applications.get(name)
+    }
+
+    /// All applications.
+    pub fn applications(&self) -> impl Iterator<Item = &ApplicationEntry> {
+        self.applications.values()
+    }
+
+    /// Their names.
+    #[must_use]
+    pub fn application_names(&self) -> Vec<Arc<str>> {
+        self.applications.keys().cloned().collect()
+    }
+
+    /// It is there, and has another version's shape.
+    #[must_use]
+    pub fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.contains(name)
+    }
+
+    /// The watch told an application. Returns the tenants concerned, and no others.
+    pub fn application_applied(
+        &mut self,
+        object: ApplicationObject,
+        seen_changing: bool,
+        now: Timestamp,
+    ) -> Result<Vec<Key>, Vec<Key>> {
+        let name: Arc<str> = object.name().into();
+        let Some(application) = object.into_application() else {
+            let news = self.forget_application(&name) | self.unreadable.insert(name.clone());
+            return Err(if news {
+                self.users(&Source::Application(name))
+            } else {
+                Vec::new()
+            });
+        };
+        let was_unreadable = self.unreadable.remove(&name);
+        let before = self
+            .applications
+            .get(&name)
+            .map(|entry| entry.application.clone());
+        if let Some(before) = &before
+            && before.uid == application.uid
+            && !is_newer(&application.resource_version, &before.resource_version)
+        {
+            return Ok(Vec::new());
+        }
+        let application = Arc::new(application);
+        self.know_secrets(&application);
+        let entry = self
+            .applications
+            .entry(name.clone())
+            .or_insert_with(|| ApplicationEntry {
+                application: application.clone(),
+                credentials: Vec::new(),
+            });
+        entry.application = application.clone();
+        let credentials_changed = self.read_credentials(&name, seen_changing, now);
+        self.changed_applications.insert(name.clone());
+        let users = self.users(&Source::Application(name));
+        let Some(before) = before.filter(|_| !was_unreadable) else {
+            return Ok(users);
+        };
+        if credentials_changed || before.differs_for_all(&application) {
+            return Ok(users);
+        }
+        if before.grants == application.grants {
+            return Ok(Vec::new());
+        }
+        let concerned = |key: &Key| {
+            self.tenants.get(key).is_some_and(|tenant| {
+                self.grant(&before, tenant) != self.grant(&application, tenant)
+            })
+        };
+        Ok(users.into_iter().filter(concerned).collect())
+    }
+
+    /// The application is gone. Returns the tenants concerned.
+    pub fn application_deleted(&mut self, name: &Arc<str>) -> Vec<Key> {
+        let known = self.forget_application(name) | self.unreadable.remove(name);
+        if known {
+            self.users(&Source::Application(name.clone()))
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// A list is complete: whatever isn't in it is gone. Returns the tenants concerned.
+    pub fn applications_listed(&mut self, listed: &HashSet<Key>) -> Vec<Key> {
+        let names: HashSet<&str> = listed.iter().map(|key| &*key.name).collect();
+        let known = self.applications.keys().chain(&self.unreadable);
+        let gone: Vec<Arc<str>> = known
+            .filter(|name| !names.contains(&***name))
+            .cloned()
+            .collect();
+        gone.iter()
+            .flat_map(|name| self.application_deleted(name))
+            .collect()
+    }
+
+    fn forget_application(&mut self, name: &Arc<str>) -> bool {
+        let Some(entry) = self.applications.remove(name) else {
+            return false;
+        };
+        for credential in entry.credentials {
+            if let Known::Found(found) = credential.known {
+                self.forget_fingerprints(&found, &Source::Application(name.clone()));
+            }
+        }
+        self.forget_secrets(name);
+        self.changed_applications.remove(name);
+        true
+    }
+
+    fn forget_secrets(&mut self, name: &Arc<str>) {
+        self.by_secret.retain(|_, applications| {
+            applications.remove(name);
+            !applications.is_empty()
+        });
+    }
+
+    fn know_secrets(&mut self, application: &Application) {
+        self.forget_secrets(&application.name);
+        for credential in &application.spec.credentials {
+            if let Some(secret) = credential.secret_name() {
+                self.by_secret
+                    .entry(secret.into())
+                    .or_default()
+                    .insert(application.name.clone());
+            }
+        }
+    }
+
+    /// Takes in what an application's credentials are by now. Returns whether anything changed.
+    pub(super) fn read_credentials(
+        &mut self,
+        name: &Arc<str>,
+        seen_changing: bool,
+        now: Timestamp,
+    ) -> bool {
+        let Some(entry) = self.applications.get(name) else {
+            return false;
+        };
+        let fresh: Vec<KnownCredential> = entry
+            .application
+            .spec
+            .credentials
+            .iter()
+            .map(|credential| {
+                let known = self.read(&entry.application, credential);
+                let before = entry
+                    .credentials
+                    .iter()
+                    .find(|before| *before.name == *credential.name && before.known == known);
+                // The very same one: its parsed key stays, and it is no newer than it was.
+                before.cloned().unwrap_or_else(|| KnownCredential {
+                    name: credential.name.as_str().into(),
+                    known,
+                    changed_at: seen_changing.then_some(now),
+                })
+            })
+            .collect();
+        if fresh == entry.credentials {
+            return false;
+        }
+        let source = Source::Application(name.clone());
+        let old = match self.applications.get_mut(name) {
+            Some(entry) => std::mem::replace(&mut entry.credentials, fresh.clone()),
+            None => return false,
+        };
+        for credential in old {
+            if let Known::Found(found) = credential.known {
+                self.forget_fingerprints(&found, &source);
+            }
+        }
+        for credential in fresh {
+            if let Known::Found(found) = credential.known {
+                self.know_fingerprints(&found, &source);
+            }
+        }
+        self.changed_applications.insert(name.clone());
+        true
+    }
+
+    fn read(&self, application: &Application, credential: &ApplicationCredential) -> Known {
+        let declared = match (&credential.client_secret, &credential.certificate) {
+            (Some(_), _) => Declared::ClientSecret,
+            (None, Some(certificate)) => Declared::Certificate(certificate.algorithm),
+            (None, None) => {
+                return Known::Found(Arc::new(Credential::workload_identity(
+                    application.client_id,
+                )));
+            }
+        };
+        let key = Key {
+            namespace: self.home.clone().unwrap_or_else(|| "".into()),
+            name: credential.secret_name().unwrap_or_default().into(),
+        };
+        match self
+            .credentials
+            .get(&key)
+            .and_then(|entry| entry.keys.as_ref())
+        {
+            None => Known::Unseen(key),
+            Some(keys) => match parse_for_application(&keys.0, application.client_id, declared) {
+                Ok(found) => Known::Found(Arc::new(found)),
+                Err(fault) => Known::Malformed(fault),
+            },
+        }
+    }
+
+    /// Whether an application grants a tenant what it asks for.
+    pub fn grant(&self, application: &Application, tenant: &Tenant) -> Result<(), Denial> {
+        // A spec that the CRD rejects is granted nothing.
+        let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {
+            return Err(Denial::Tenant);
+        };
+        application.grants.check(
+            &tenant.key.namespace,
+            self.labels_of(&tenant.key.namespace),
+            tenant_id,
+            tenant.spec.api,
+        )
+    }
+
+    /// Roles that two tenants or more require and that no token of any of them has. `None`: too few to tell.
+    #[must_use]
+    pub fn missing_everywhere(
+        &self,
+        application: &Application,
+        now: Timestamp,
+    ) -> Option<Vec<String>> {
+        let users = self
+            .by_source
+            .get(&Source::Application(application.name.clone()))?;
+        let mut tally = BTreeMap::<String, (usize, usize)>::new();
+        let mut told = 0;
+        for tenant in users.iter().filter_map(|key| self.tenants.get(key)) {
+            let Some(token) = tenant
+                .status
+                .token
+                .as_ref()
+                .filter(|token| token.expires_at.0 > now)
+            else {
+                continue;
+            };
+            told += 1;
+            let spec = &tenant.spec;
+            let inherited = &application.spec.required_roles;
+            for role in roles::required(&spec.required_roles, inherited, spec.api, spec.plan).roles
+            {
+                let missing = token.missing_roles.contains(&role);
+                let (required, lacked) = tally.entry(role).or_default();
+                *required += 1;
+                *lacked += usize::from(missing);
+            }
+        }
+        let everywhere = tally
+            .into_iter()
+            .filter(|(_, (required, lacked))| *required > 1 && required == lacked)
+            .map(|(role, _)| role);
+        (told > 1).then(|| everywhere.collect())
+    }
+
+    /// The applications that have changed since this was last asked.
+    pub fn take_changed_applications(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.changed_applications)
+            .into_iter()
+            .collect()
+    }
+
+    /// A credential is refused, or accepted again: the applications that have it may have to say so.
+    pub fn fingerprint_changed(&mut self, fingerprint: Fingerprint) {
+        let sources: Vec<Source> = self.sources(fingerprint).cloned().collect();
+        for source in &sources {
+            self.application_changed(source);
+        }
+    }
+
+    /// Something happened that an application's status may speak of.
+    pub fn application_changed(&mut self, source: &Source) {
+        if let Source::Application(name) = source
+            && self.applications.contains_key(name)
+        {
+            self.changed_applications.insert(name.clone());
+        }
+    }
+
+    /// An application's status that we wrote.
+    pub fn application_status_written(
+        &mut self,
+        name: &str,
+        uid: &str,
+        resource_version: String,
+        status: DefenderApplicationStatus,
+    ) {
+        if let Some(entry) = self.applications.get_mut(name)
+            && entry.application.uid == uid
+        {
+            let application = Arc::make_mut(&mut entry.application);
+            if is_newer(&resource_version, &application.resource_version) {
+                application.resource_version = resource_version;
+            }
+            application.status = Arc::new(status);
+        }
+    }
+}

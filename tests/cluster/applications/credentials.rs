@@ -1,0 +1,1 @@
+//! Two credentials, one after the other.

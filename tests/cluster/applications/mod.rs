@@ -1,0 +1,5 @@
+//! The partner's application: who may use it for whom, with which credential, and what its status says.
+
+mod credentials;
+mod grants;
+mod switch;
