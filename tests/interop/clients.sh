@@ -50,6 +50,23 @@ print(*sorted({entry["host"] for entry in json.load(sys.stdin)["entries"] if ent
   same 'login.microsoftonline.com login.microsoftonline.us' "$hosts"
 }
 
+# wrong_assertion CODE FILE: a federated token that the registration doesn't match.
+wrong_assertion() {
+  local codes
+  codes=$(token "$LOGIN/$CONTOSO/oauth2/v2.0/token" 401 "client_id=$CLIENT" "client_assertion@$2" \
+    client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \
+    scope=https://api.securitycenter.microsoft.com/.default | peek error_codes) || return 1
+  same "[$1]" "$codes"
+}
+
+# another_token NAMESPACE NAME AUDIENCE
+another_token() { printf %s "$(kubectl -n "$1" create token "$2" --audience "$3")" >"$WORK/another-token"; }
+of_another_account() {
+  kubectl -n federation create serviceaccount another && another_token federation another "$EXCHANGE" &&
+    wrong_assertion 700213 "$WORK/another-token"
+}
+for_another_audience() { another_token federation partner vault && wrong_assertion 700212 "$WORK/another-token"; }
+
 # The proxy itself says no: a name that can't be resolved, say, isn't a refusal.
 refused_elsewhere() {
   local status
@@ -67,9 +84,13 @@ clients() {
   check "v1, resource $api" v1 "$api"
   check "v1, resource $old" v1 "$old"
   check "v1, a wrong secret is 7000215" wrong_secret token "resource=$api"
+  check "a token of another service account is 700213" of_another_account
+  check "a service account's token for another audience is 700212" for_another_audience
   check "the proxy leads nowhere else" refused_elsewhere
 
   say "MSAL and azure-identity, as published, get tokens"
-  counted 11 as_client "$PYTHON" "$HERE/libraries.py" "$CLIENT" "$SECRET" "$CONTOSO" "$FABRIKAM" "$NOWHERE" "$GOVERNMENT"
+  counted 19 as_client "$PYTHON" "$HERE/libraries.py" "$CLIENT" "$SECRET" "$CONTOSO" "$FABRIKAM" "$NOWHERE" "$GOVERNMENT" \
+    "$WORK/partner.pem" "$WORK/federated-token"
+  counted 5 as_client "$MSAL_GO" "$CLIENT" "$SECRET" "$CONTOSO" "$GOVERNMENT" "$WORK/partner.pem" "$WORK/federated-token"
   check "all of them asked under Microsoft's own host names" only_microsofts_hosts
 }

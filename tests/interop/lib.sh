@@ -9,6 +9,7 @@ NORTHWIND=a3c9d7e1-0b2f-4c6d-8e5a-7f1b2c3d4e5f
 GOVERNMENT=b81c5d3f-6e7a-4c9b-8d2e-1f0a3b4c5d6e
 NOWHERE=dead0000-1111-4222-8333-444455556666
 SECRET=interop~secret~one
+EXCHANGE=api://AzureADTokenExchange
 
 PASSED=0
 FAILED=0
@@ -90,6 +91,19 @@ as_client() {
     CURL_CA_BUNDLE="$CA" REQUESTS_CA_BUNDLE="$CA" SSL_CERT_FILE="$CA" "$@"
 }
 
+# The partner's application: a secret, a certificate, and a service account of this cluster.
+registration() {
+  openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=partner \
+    -keyout "$WORK/partner.key" -out "$WORK/partner.crt" 2>"$WORK/openssl.log" || fail "openssl makes no certificate"
+  cat "$WORK/partner.crt" "$WORK/partner.key" >"$WORK/partner.pem"
+  kubectl create namespace federation >/dev/null
+  kubectl -n federation create serviceaccount partner >/dev/null
+  # Without a newline at the end, as the kubelet writes it.
+  printf %s "$(kubectl -n federation create token partner --audience "$EXCHANGE")" >"$WORK/federated-token"
+  kubectl get --raw /openid/v1/jwks | "$PYTHON" "$HERE/registration.py" "$SECRET" "$WORK/partner.crt" \
+    "$(kubectl get --raw /.well-known/openid-configuration | peek issuer)" system:serviceaccount:federation:partner "$EXCHANGE"
+}
+
 start_emulator() {
   "$BIN/entra-emulator" --listen 127.0.0.1:0 --proxy 127.0.0.1:0 --control 127.0.0.1:0 --ca-file "$WORK/ca.crt" \
     >"$WORK/emulator.out" 2>"$WORK/emulator.log" &
@@ -98,7 +112,7 @@ start_emulator() {
   CONTROL=$(peek control <"$WORK/emulator.out")
   CA=$(peek ca <"$WORK/emulator.out")
   local consent="{\"consents\":{\"$CLIENT\":[\"Alert.Read.All\"]}}"
-  emulator PUT "/v1/applications/$CLIENT" "{\"secrets\":[\"$SECRET\"]}"
+  emulator PUT "/v1/applications/$CLIENT" "$(registration)"
   emulator PUT "/v1/applications/$OTHER_CLIENT" '{"secrets":["another~secret"]}'
   emulator PUT "/v1/tenants/$CONTOSO" "$consent"
   emulator PUT "/v1/tenants/$NORTHWIND" "$consent"

@@ -28,14 +28,23 @@ if [ ! -e "$INTEROP_VENV/complete" ]; then
   touch "$INTEROP_VENV/complete"
 fi
 
-KSTATUS=$CACHE/kstatus-$(hash_of tests/kstatus/go.mod tests/kstatus/go.sum tests/kstatus/main.go)
-if [ ! -x "$KSTATUS" ]; then
-  echo "interop: building kstatus into $KSTATUS (once, about a minute)"
-  (cd tests/kstatus && GOFLAGS="-mod=readonly -trimpath" go build -o "$KSTATUS.part" .)
-  mv "$KSTATUS.part" "$KSTATUS"
-fi
+# go_program FOLDER: builds it once into the cache, and says where it is.
+go_program() {
+  local name program
+  name=$(basename "$1")
+  program=$CACHE/$name-$(hash_of "$1/go.mod" "$1/go.sum" "$1/main.go")
+  if [ ! -x "$program" ]; then
+    echo "interop: building $name into $program (once, about a minute)" >&2
+    (cd "$1" && GOFLAGS="-mod=readonly -trimpath" go build -o "$program.part" .)
+    mv "$program.part" "$program"
+  fi
+  echo "$program"
+}
 
-export INTEROP_VENV KSTATUS
+KSTATUS=$(go_program tests/kstatus)
+MSAL_GO=$(go_program tests/interop/msal-go)
+
+export INTEROP_VENV KSTATUS MSAL_GO
 flock -u 9
 exec 9>&-
 
