@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-/// Above this, ids of assertions that nobody can use any more make room.
+/// From here on, ids of assertions that nobody can use any more make room.
 const MANY: usize = 10_000;
 
 /// An assertion that proved its application: a hash of client and `jti`, and when it ends.
@@ -19,13 +19,16 @@ pub(crate) struct UsedAssertion {
 #[derive(Default)]
 pub(crate) struct Assertions {
     seen: HashMap<Uuid, Timestamp>,
+    /// How many there may be before it is worth looking through them.
+    roomy: usize,
     reused: u64,
 }
 
 impl Assertions {
     pub(crate) fn add(&mut self, used: UsedAssertion, now: Timestamp) {
-        if self.seen.len() >= MANY {
+        if self.seen.len() >= self.roomy.max(MANY) {
             self.seen.retain(|_, ends| *ends > now);
+            self.roomy = 2 * self.seen.len();
         }
         if self.seen.insert(used.id, used.ends).is_some() {
             self.reused += 1;
