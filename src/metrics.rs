@@ -2,19 +2,15 @@
 //! so that a deleted tenant leaves no series behind.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-
-use crate::controller::context::Context;
-use crate::core::conditions::ready_of;
 
 /// Begins the name of each metric.
 pub const PREFIX: &str = "defender_tenant";
@@ -147,15 +143,11 @@ impl Metrics {
     }
 
     /// Adds what is collected at scrape time.
-    pub fn observe(&self, ctx: &Arc<Context>, tenant_series: bool) {
-        let collector = Scrape {
-            ctx: Arc::downgrade(ctx),
-            tenant_series,
-        };
+    pub fn observe(&self, collector: Box<dyn Collector>) {
         self.registry
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .register_collector(Box::new(collector));
+            .register_collector(collector);
     }
 
     /// The text of a scrape.
@@ -251,189 +243,5 @@ impl Timer<'_> {
             None => {}
         }
         self.observe();
-    }
-}
-
-/// A gauge that is read when somebody asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scraped {
-    /// Its name, without the prefix.
-    pub name: &'static str,
-    /// What it tells.
-    pub help: &'static str,
-    /// Its labels.
-    pub labels: &'static [&'static str],
-    /// One for each tenant; off with `--tenant-metrics false`.
-    pub per_tenant: bool,
-}
-
-const fn scraped(
-    name: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Scraped {
-    Scraped {
-        name,
-        help,
-        labels,
-        per_tenant: false,
-    }
-}
-
-const fn of_each_tenant(name: &'static str, help: &'static str) -> Scraped {
-    Scraped {
-        name,
-        help,
-        labels: &["namespace", "name"],
-        per_tenant: true,
-    }
-}
-
-/// The gauges that [`Metrics::observe`] adds, in their order.
-pub const SCRAPED: [Scraped; 7] = [
-    scraped(
-        "tenants",
-        &["ready", "reason"],
-        "DefenderTenants by their Ready condition",
-    ),
-    scraped(
-        "undecodable_objects",
-        &[],
-        "DefenderTenants that have another version's shape",
-    ),
-    scraped(
-        "breakers",
-        &["state"],
-        "Credentials by the state of their breaker",
-    ),
-    scraped(
-        "queue_depth",
-        &["queue"],
-        "DefenderTenants that wait for a turn (ready), for their credential's turn (parked) or are being served (running)",
-    ),
-    of_each_tenant("ready", "1 while the tenant's Secret holds a live token"),
-    of_each_tenant(
-        "token_expiration_timestamp_seconds",
-        "When the tenant's token expires",
-    ),
-    of_each_tenant(
-        "token_refresh_timestamp_seconds",
-        "When the tenant's token is renewed",
-    ),
-];
-
-/// What is true at this moment, read when somebody asks.
-struct Scrape {
-    ctx: Weak<Context>,
-    tenant_series: bool,
-}
-
-impl fmt::Debug for Scrape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Scrape")
-    }
-}
-
-type Labels = Vec<(&'static str, String)>;
-
-impl Collector for Scrape {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some(ctx) = self.ctx.upgrade() else {
-            return Ok(());
-        };
-        let seen = See::at(&ctx);
-        let rows = [
-            &seen.tenants,
-            &seen.undecodable,
-            &seen.breakers,
-            &seen.queue,
-            &seen.ready,
-            &seen.expires,
-            &seen.refresh,
-        ];
-        let wanted = SCRAPED
-            .iter()
-            .zip(rows)
-            .filter(|(gauge, _)| self.tenant_series || !gauge.per_tenant);
-        for (gauge, rows) in wanted {
-            let kind = prometheus_client::metrics::MetricType::Gauge;
-            let mut metric = encoder.encode_descriptor(gauge.name, gauge.help, None, kind)?;
-            for (labels, value) in rows {
-                debug_assert!(
-                    labels.iter().map(|(name, _)| name).eq(gauge.labels),
-                    "{}",
-                    gauge.name
-                );
-                ConstGauge::new(*value).encode(metric.encode_family(labels)?)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-#[derive(Default)]
-struct See {
-    tenants: Vec<(Labels, f64)>,
-    undecodable: Vec<(Labels, f64)>,
-    breakers: Vec<(Labels, f64)>,
-    queue: Vec<(Labels, f64)>,
-    ready: Vec<(Labels, f64)>,
-    expires: Vec<(Labels, f64)>,
-    refresh: Vec<(Labels, f64)>,
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts and instants are far below 2^52"
-)]
-impl See {
-    fn at(ctx: &Context) -> Self {
-        let state = ctx.state();
-        let mut seen = Self::default();
-        let mut by_reason = std::collections::BTreeMap::<(String, String), usize>::new();
-        for tenant in state.world.tenants() {
-            let (status, reason, _) =
-                ready_of(&tenant.status).unwrap_or(("Unknown", "Pending", ""));
-            *by_reason
-                .entry((status.to_owned(), reason.to_owned()))
-                .or_default() += 1;
-            let labels = || {
-                vec![
-                    ("namespace", tenant.key.namespace.to_string()),
-                    ("name", tenant.key.name.to_string()),
-                ]
-            };
-            seen.ready
-                .push((labels(), f64::from(u8::from(status == "True"))));
-            if let Some(token) = &tenant.status.token {
-                seen.expires
-                    .push((labels(), token.expires_at.0.as_second() as f64));
-                seen.refresh
-                    .push((labels(), token.refresh_at.0.as_second() as f64));
-            }
-        }
-        seen.tenants = by_reason
-            .into_iter()
-            .map(|((status, reason), count)| {
-                (vec![("ready", status), ("reason", reason)], count as f64)
-            })
-            .collect();
-        seen.undecodable = vec![(Vec::new(), state.world.undecodable() as f64)];
-        seen.breakers = state
-            .gate
-            .states()
-            .into_iter()
-            .map(|(name, count)| (vec![("state", name.to_owned())], count as f64))
-            .collect();
-        let queue = [
-            ("ready", state.queue.ready_len()),
-            ("parked", state.queue.parked_len()),
-            ("running", state.queue.running()),
-        ];
-        seen.queue = queue
-            .into_iter()
-            .map(|(name, count)| (vec![("queue", name.to_owned())], count as f64))
-            .collect();
-        seen
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::cli::Run;
 use crate::controller::context::{Context, Parts, SystemClock};
 use crate::controller::preflight::{self, PreflightError};
+use crate::controller::scrape::Scrape;
 use crate::controller::{self, ControllerError, Events, KubeApi};
 use crate::core::gathered::Policy;
 use crate::defender::probe::Prober;
@@ -139,7 +140,7 @@ pub async fn run(args: Run) -> Result<(), RunError> {
         serves_cluster: args.watch_namespaces.is_empty(),
         entra_rate: f64::from(args.entra_rate),
     }));
-    metrics.observe(&ctx, args.tenant_metrics);
+    metrics.observe(Box::new(Scrape::new(&ctx, args.tenant_metrics)));
     let concurrency = usize::from(args.concurrency);
     let result =
         controller::run(ctx, args.watch_namespaces, concurrency, ready.clone(), stop).await;

@@ -115,12 +115,6 @@ async fn facts(
     now: Timestamp,
 ) -> Option<CredentialFacts> {
     let spec = &entry.application.spec;
-    let declared = spec
-        .credentials
-        .iter()
-        .find(|declared| *declared.name == *credential.name)
-        .and_then(|declared| declared.expires_at.as_ref())
-        .map(|at| at.0);
     let name = credential.name.to_string();
     let usable = match &credential.known {
         Known::Unseen(key) => Err(look_for(ctx, key).await?),
@@ -138,7 +132,7 @@ async fn facts(
             return Some(CredentialFacts {
                 name,
                 usable: Ok(usable),
-                expires_at: found.not_after().or(declared),
+                expires_at: status::expires_at(spec, &credential.name, Some(found)),
                 endless: found.kind() == Kind::WorkloadIdentity,
             });
         }
@@ -146,7 +140,7 @@ async fn facts(
     Some(CredentialFacts {
         name,
         usable,
-        expires_at: declared,
+        expires_at: status::expires_at(spec, &credential.name, None),
         endless: false,
     })
 }

@@ -15,6 +15,7 @@ mod permissions;
 pub mod preflight;
 mod present;
 mod reconcile;
+pub mod scrape;
 mod watch;
 mod withdraw;
 mod world;

@@ -148,6 +148,14 @@ impl Gate {
             .is_some_and(|lane| lane.breaker.is_unproven())
     }
 
+    /// The state of a credential's breaker, for metrics.
+    #[must_use]
+    pub fn state_name(&self, fingerprint: Fingerprint) -> &'static str {
+        self.lanes
+            .get(&fingerprint)
+            .map_or("proving", |lane| lane.breaker.state_name())
+    }
+
     /// How many breakers are in each state.
     #[must_use]
     pub fn states(&self) -> BTreeMap<&'static str, usize> {

@@ -5,11 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::Application;
 use super::choice::{Choice, Standing, choose};
-use crate::api::{CredentialStatus, DefenderApplicationStatus};
+use crate::api::{CredentialStatus, DefenderApplicationSpec, DefenderApplicationStatus};
 use crate::core::attempt::seconds;
 use crate::core::breaker::Health;
-use crate::core::conditions::{Notice, USABLE, note};
-use crate::core::credential::{Fingerprint, Validity};
+use crate::core::conditions::USABLE;
+use crate::core::credential::{Credential, Fingerprint, Validity};
 use crate::core::gathered::Obstacle;
 use crate::core::reason::Reason;
 use crate::core::schedule::saturating_add;
@@ -73,6 +73,10 @@ pub struct Facts<'a> {
     /// Roles that two tenants or more require and no token of any has. `None`: too few tenants to tell.
     pub missing_everywhere: Option<Vec<String>>,
 }
+
+mod events;
+
+pub use events::notices;
 
 struct Draft {
     type_: &'static str,
@@ -355,6 +359,22 @@ fn condition(application: &Application, draft: Draft, now: Timestamp) -> Conditi
     }
 }
 
+/// When a credential expires: by its certificate, else as the spec declares.
+#[must_use]
+pub fn expires_at(
+    spec: &DefenderApplicationSpec,
+    name: &str,
+    found: Option<&Credential>,
+) -> Option<Timestamp> {
+    let declared = spec
+        .credentials
+        .iter()
+        .find(|declared| declared.name == name);
+    found
+        .and_then(Credential::not_after)
+        .or_else(|| declared?.expires_at.as_ref().map(|at| at.0))
+}
+
 /// When the status changes by itself: a credential comes near its end, or to it.
 #[must_use]
 pub fn wake_at(credentials: &[CredentialFacts], now: Timestamp) -> Option<Timestamp> {
@@ -372,63 +392,6 @@ pub fn wake_at(credentials: &[CredentialFacts], now: Timestamp) -> Option<Timest
         [credential.expires_at, warned, valid_from]
     });
     instants.flatten().filter(|at| *at > now).min()
-}
-
-/// Events: something that a person must see to has come up, or is over.
-#[must_use]
-pub fn notices(
-    before: &DefenderApplicationStatus,
-    after: &DefenderApplicationStatus,
-) -> Vec<Notice> {
-    let find = |status: &DefenderApplicationStatus, type_: &str| {
-        let condition = status.conditions.iter().find(|c| c.type_ == type_)?;
-        Some((
-            condition.status.clone(),
-            condition.reason.clone(),
-            condition.message.clone(),
-        ))
-    };
-    let mut said = Vec::new();
-    for (type_, bad) in [
-        ("Ready", "False"),
-        ("CredentialExpiring", "True"),
-        ("RolesConfigured", "False"),
-    ] {
-        let (was, is) = (find(before, type_), find(after, type_));
-        let Some((status, reason, message)) = is else {
-            continue;
-        };
-        let was = was.map(|(status, reason, _)| (status, reason));
-        if was == Some((status.clone(), reason.clone())) {
-            continue;
-        }
-        if status == bad {
-            said.push(Notice {
-                warning: reason != Reason::ApplicationSuspended.as_str(),
-                reason: constant(&reason),
-                note: note(&message),
-            });
-        } else if type_ == "Ready" && was.is_some_and(|(status, _)| status == bad) {
-            said.push(Notice {
-                warning: false,
-                reason: "Recovered",
-                note: note("The application can be used again."),
-            });
-        }
-    }
-    said
-}
-
-fn constant(name: &str) -> &'static str {
-    let own = [
-        reason::EXPIRES_SOON,
-        reason::EXPIRED,
-        reason::ROLES_MISSING_EVERYWHERE,
-    ];
-    own.into_iter()
-        .find(|known| *known == name)
-        .or_else(|| Reason::parse(name).map(Reason::as_str))
-        .unwrap_or("ApplicationChanged")
 }
 
 #[cfg(test)]

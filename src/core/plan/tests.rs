@@ -5,3 +5,4 @@ mod probe;
 mod rename;
 mod suspend;
 mod target;
+mod withdrawn;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use defender_tenant_operator::controller::scrape::SCRAPED;
 use defender_tenant_operator::core::errors::Scope;
-use defender_tenant_operator::metrics::{Metrics, PREFIX, SCRAPED};
+use defender_tenant_operator::metrics::{Metrics, PREFIX};
 
 use crate::markdown::{code, head, table};
 
