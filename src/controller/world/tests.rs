@@ -369,3 +369,5 @@ fn an_object_of_another_shape_is_told_once_and_forgotten_when_it_goes() {
     world.tenant_deleted(&key_of("odd"));
     assert_eq!(world.undecodable(), 0);
 }
+
+mod applications;
