@@ -2,4 +2,5 @@
 
 mod credentials;
 mod grants;
+mod privileges;
 mod switch;

@@ -85,8 +85,13 @@ pub async fn allowed(
     .await;
 }
 
-/// A token for the account in `home`.
+/// A token for the operator's account in `home`.
 pub async fn token(admin: &Client, home: &str) -> String {
+    token_of(admin, home, ACCOUNT).await
+}
+
+/// A token for an account.
+pub async fn token_of(admin: &Client, home: &str, account: &str) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), home);
     let request = TokenRequest {
         spec: TokenRequestSpec {
@@ -96,7 +101,7 @@ pub async fn token(admin: &Client, home: &str) -> String {
         ..TokenRequest::default()
     };
     let token = accounts
-        .create_token_request(ACCOUNT, &PostParams::default(), &request)
+        .create_token_request(account, &PostParams::default(), &request)
         .await
         .expect("a token");
     token.status.expect("a token").token
