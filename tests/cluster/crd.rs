@@ -86,6 +86,8 @@ fn spec(changes: Value) -> Value {
     )
 }
 
+const ONE_REFERENCE: &str = "give exactly one of applicationRef (a DefenderApplication that grants this namespace this tenant) and secretRef";
+
 #[test]
 fn every_rule_accepts_and_refuses_with_what_to_write_instead() {
     run(async {
@@ -102,10 +104,31 @@ fn every_rule_accepts_and_refuses_with_what_to_write_instead() {
         }
         table
             .check(
-                "no secretRef",
+                "no reference",
                 "contoso",
                 &json!({"tenantId": guid(1)}),
-                Err("spec.secretRef: Required value"),
+                Err(ONE_REFERENCE),
+            )
+            .await;
+        table
+            .check(
+                "both references",
+                "contoso",
+                &spec(json!({"applicationRef": {"name": "soc-reader"}})),
+                Err(ONE_REFERENCE),
+            )
+            .await;
+        let application =
+            |name: &str| json!({"tenantId": guid(1), "applicationRef": {"name": name}});
+        table
+            .check("an application", "contoso", &application("soc-reader"), OK)
+            .await;
+        table
+            .check(
+                "no application's name",
+                "contoso",
+                &application("soc/reader"),
+                Err("applicationRef.name must be the name of a DefenderApplication: lower-case letters, digits, '-' and '.'"),
             )
             .await;
         table
@@ -309,7 +332,7 @@ fn kubectl_shows_who_is_ready_and_what_to_do() {
             (false, "NAME READY REASON TENANT REGION EXPIRES AGE"),
             (
                 true,
-                "NAME READY REASON TENANT REGION EXPIRES AGE SECRET CREDENTIAL MESSAGE",
+                "NAME READY REASON TENANT REGION EXPIRES AGE SECRET CREDENTIAL APPLICATION MESSAGE",
             ),
         ] {
             let mut kubectl = arena.cluster.lock().await.command("kubectl");

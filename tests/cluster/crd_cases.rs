@@ -133,6 +133,5 @@ pub fn cases() -> Vec<(Value, Verdict)> {
         (json!({"probe": "Daily"}), OK),
         (json!({"probe": "Hourly"}), Err("supported values: \"Never\", \"OnChange\", \"Daily\"")),
         (json!({"suspend": true}), OK),
-        (json!({"applicationRef": {"name": "x"}}), Err("unknown field \"spec.applicationRef\"")),
     ]
 }
