@@ -1,6 +1,6 @@
 //! The bodies of applications and token settings.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Unexpected};
 
@@ -8,9 +8,10 @@ use super::BadRequest;
 use super::certificate_body::{self, CertificateBody};
 use super::either::StringOr;
 use super::federated_body::FederatedBody;
+use super::redirect_uris::RedirectUris;
 use super::roles::{self, Roles};
 use crate::hosts::LoginCloud;
-use crate::world::{Application, Secret, TokenLifetime};
+use crate::world::{Application, Secret, TokenLifetime, later};
 
 /// Entra's longest lifetime by policy is a day; one more leaves room for tests of clients that check it.
 const LONGEST_LIFETIME: u32 = 2 * 86_400;
@@ -26,6 +27,7 @@ pub(crate) struct ApplicationBody {
     federated: Vec<FederatedBody>,
     entra_cloud: Option<EntraCloud>,
     required_roles: Option<Roles>,
+    redirect_uris: Option<RedirectUris>,
 }
 
 /// Where an application is registered: each of Microsoft's two clouds has its own registrations.
@@ -80,16 +82,6 @@ pub(super) fn time<'de, D: Deserializer<'de>>(
     .transpose()
 }
 
-/// So many seconds from now; `None` for none, so that "at once" needs no clock.
-pub(crate) fn later(now: Timestamp, seconds: u32) -> Option<Timestamp> {
-    (seconds > 0)
-        .then(|| {
-            now.checked_add(SignedDuration::from_secs(seconds.into()))
-                .ok()
-        })
-        .flatten()
-}
-
 impl ApplicationBody {
     pub(crate) fn read(self, now: Timestamp) -> Result<Application, BadRequest> {
         let secrets = self
@@ -106,7 +98,8 @@ impl ApplicationBody {
             certificates,
             federated,
             cloud: self.entra_cloud.map(EntraCloud::login),
-            required_roles: roles::endpoint(self.required_roles)
+            redirect_uris: self.redirect_uris.map(|uris| uris.0),
+            required_roles: roles::read(self.required_roles)
                 .map_err(|error| error.within("requiredRoles"))?,
         })
     }

@@ -11,9 +11,9 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
 use super::BadRequest;
-use super::bodies::{later, time};
+use super::bodies::time;
 use super::either::StringOr;
-use crate::world::Certificate;
+use crate::world::{Certificate, later};
 
 /// Entra refuses weaker RSA keys.
 pub(super) const SMALLEST_KEY_BITS: usize = 2048;

@@ -7,9 +7,8 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 
 use super::BadRequest;
-use super::bodies::later;
 use super::certificate_body::SMALLEST_KEY_BITS;
-use crate::world::{Federated, IssuerKey};
+use crate::world::{Federated, IssuerKey, later};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

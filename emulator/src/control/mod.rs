@@ -7,6 +7,7 @@ mod either;
 mod fault_body;
 mod federated_body;
 mod handlers;
+mod redirect_uris;
 mod roles;
 mod routes;
 mod tenant_body;

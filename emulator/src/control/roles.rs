@@ -4,9 +4,10 @@ use serde::Deserialize;
 
 use super::BadRequest;
 use super::either::ListOr;
+use crate::world::{self, Api};
 
-/// Role names for each API. A plain list is Endpoint's.
-#[derive(Default, Deserialize)]
+/// Role names for each API.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ByApi {
     #[serde(rename = "Endpoint", default)]
@@ -17,33 +18,32 @@ pub(crate) struct ByApi {
     graph: Vec<String>,
 }
 
+/// A plain list is split by the API that each role belongs to.
 pub(crate) type Roles = ListOr<ByApi>;
 
-/// Endpoint's roles, without duplicates.
-pub(crate) fn endpoint(roles: Option<Roles>) -> Result<Vec<String>, BadRequest> {
-    let by_api = match roles {
-        None => ByApi::default(),
-        Some(ListOr::List(endpoint)) => ByApi {
-            endpoint,
-            ..ByApi::default()
-        },
-        Some(ListOr::Object(by_api)) => by_api,
+/// Roles without duplicates.
+pub(crate) fn read(body: Option<Roles>) -> Result<world::Roles, BadRequest> {
+    let named: Vec<(Api, String)> = match body {
+        None => Vec::new(),
+        Some(ListOr::List(list)) => list
+            .into_iter()
+            .map(|role| (Api::of_role(&role), role))
+            .collect(),
+        Some(ListOr::Object(by_api)) => [
+            (Api::Endpoint, by_api.endpoint),
+            (Api::Xdr, by_api.xdr),
+            (Api::Graph, by_api.graph),
+        ]
+        .into_iter()
+        .flat_map(|(api, roles)| roles.into_iter().map(move |role| (api, role)))
+        .collect(),
     };
-    for (api, roles) in [("XDR", &by_api.xdr), ("Graph", &by_api.graph)] {
-        if !roles.is_empty() {
-            return Err(BadRequest(format!(
-                "roles of {api}: not supported in this version"
-            )));
-        }
-    }
-    let mut unique = Vec::with_capacity(by_api.endpoint.len());
-    for role in by_api.endpoint {
+    let mut roles = world::Roles::default();
+    for (api, role) in named {
         if role.trim().is_empty() {
             return Err(BadRequest("a role must have a name".to_owned()));
         }
-        if !unique.contains(&role) {
-            unique.push(role);
-        }
+        roles.add(api, role);
     }
-    Ok(unique)
+    Ok(roles)
 }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::either::ListOr;
 use super::roles::{self, Roles};
-use super::{BadRequest, bodies, guid};
-use crate::world::{Cloud, Consent, Plan, Tenant, TenantState};
+use super::{BadRequest, guid};
+use crate::world::{self, Api, Cloud, Consent, Plan, Tenant, TenantState, later};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,15 +26,8 @@ pub(crate) struct TenantBody {
     provisioned: bool,
     #[serde(default)]
     consents: BTreeMap<String, ListOr<ConsentBody>>,
-}
-
-/// The APIs whose service principals a tenant may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-enum Api {
-    Endpoint,
-    #[serde(rename = "XDR")]
-    Xdr,
-    Graph,
+    #[serde(default)]
+    consent_visible_after_seconds: u32,
 }
 
 #[derive(Deserialize)]
@@ -53,14 +46,6 @@ fn yes() -> bool {
 
 impl TenantBody {
     pub(crate) fn read(self, now: Timestamp) -> Result<Tenant, BadRequest> {
-        let resources = self.resources.unwrap_or_else(|| vec![Api::Endpoint]);
-        for (api, name) in [(Api::Xdr, "XDR"), (Api::Graph, "Graph")] {
-            if resources.contains(&api) {
-                return Err(BadRequest(format!(
-                    "resources: {name} is not supported in this version"
-                )));
-            }
-        }
         let mut consents = HashMap::with_capacity(self.consents.len());
         for (client, body) in self.consents {
             let id = guid("consents: client id", &client)?;
@@ -68,13 +53,24 @@ impl TenantBody {
                 .map_err(|error| error.within(&format!("consents: {client}")))?;
             consents.insert(id, consent);
         }
+        // Nobody can have consented to an API that isn't there.
+        let has = |api: &Api| {
+            *api == Api::Endpoint
+                || consents
+                    .values()
+                    .any(|consent: &Consent| !consent.roles.of(*api).is_empty())
+        };
+        let resources = self
+            .resources
+            .unwrap_or_else(|| Api::ALL.into_iter().filter(has).collect());
         Ok(Tenant {
             cloud: self.cloud,
             plan: self.plan,
             state: self.state,
-            has_endpoint: resources.contains(&Api::Endpoint),
+            resources,
             provisioned: self.provisioned,
             consents,
+            consent_visible_after: self.consent_visible_after_seconds,
         })
     }
 }
@@ -90,9 +86,9 @@ fn read_consent(body: ListOr<ConsentBody>, now: Timestamp) -> Result<Consent, Ba
     };
     Ok(Consent {
         enabled: body.enabled,
-        roles: roles::endpoint(body.roles)?,
-        visible_at: bodies::later(now, body.visible_after_seconds),
-        earlier: Vec::new(),
+        roles: roles::read(body.roles)?,
+        visible_at: later(now, body.visible_after_seconds),
+        earlier: world::Roles::default(),
     })
 }
 

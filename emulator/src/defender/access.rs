@@ -14,7 +14,7 @@ use crate::guid;
 use crate::hosts::ApiCloud;
 use crate::http::Request;
 use crate::login::{claims, resource};
-use crate::world::{Bucket, Directory, Plan, TenantState};
+use crate::world::{Api, Bucket, Directory, Plan, TenantState};
 
 /// How far clocks may be apart, as Microsoft's own libraries tolerate it.
 const CLOCK_TOLERANCE: i64 = 300;
@@ -51,7 +51,7 @@ pub(crate) fn authenticate(
     if is_over || is_early {
         return Err(refused());
     }
-    if !text("aud").is_some_and(resource::is_endpoint) {
+    if !text("aud").is_some_and(|aud| resource::api(aud) == Some(Api::Endpoint)) {
         return Err(Denial::forbidden("The token's audience is not this API's."));
     }
     let roles = claims.get("roles").and_then(Value::as_array);

@@ -89,7 +89,7 @@ static TABLE: &[Code] = &[
     code(7_000_112, 400, UNAUTHORIZED, "Application '{app}' is disabled."),
     code(1_000_031, 400, UNAUTHORIZED, "Application {app} cannot be accessed at this time. Contact your administrator."),
     sub(code(65_001, 400, GRANT, "The user or administrator has not consented to use the application with ID '{app}'. Send an interactive authorization request for this user and resource."), "consent_required"),
-    code(65_004, 400, "access_denied", "User declined to consent to access the app."),
+    code(65_004, 400, "access_denied", "The resource owner or authorization server denied the request."),
     code(650_051, 400, CLIENT, "The service principal is being created in the tenant. Please try again in 30 seconds."),
     code(650_052, 400, CLIENT, "The app needs access to a service ('{resource}') that your organization '{tenant}' has not subscribed to or enabled. Contact your IT Admin to review the configuration of your service subscriptions."),
     code(650_056, 400, CLIENT, "Misconfigured application. This could be due to one of the following: the client has not listed any permissions for '{resource}' in the requested permissions in the client's application registration. Or, the admin has not consented in the tenant."),
@@ -127,6 +127,8 @@ static TABLE: &[Code] = &[
     code(70_003, 400, "unsupported_grant_type", "The app requested an unsupported grant type '{value}'."),
     code(90_014, 400, REQUEST, "The required field '{parameter}' is missing from the credential. Ensure that you have all the necessary parameters for the login request."),
     code(1_002_016, 400, REQUEST, "You are using TLS version 1.0, 1.1 and/or 3DES cipher which are deprecated to improve the security posture of Azure AD. Your tenant or client must use TLS 1.2 or higher."),
+    code(50_011, 400, REQUEST, "The redirect URI '{value}' specified in the request does not match the redirect URIs configured for the application '{app}'. Make sure the redirect URI sent in the request matches one added to your application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how to troubleshoot this error."),
+    code(700_054, 400, "unsupported_response_type", "response_type '{value}' is not enabled for the application."),
     code(50_049, 400, "invalid_instance", "Unknown or invalid instance."),
     // The service. 50196 is sent as plain text, see `reply`.
     code(50_196, 429, CLIENT, "The server terminated an operation because it encountered a client request loop. Please contact your app vendor."),

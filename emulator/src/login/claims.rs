@@ -92,13 +92,14 @@ pub(crate) fn change(claims: &mut Map<String, Value>, changes: &Map<String, Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::TokenLifetime;
+    use crate::world::{Api, TokenLifetime};
 
     fn grant(roles: &[&str]) -> Grant {
         Grant {
             tenant: guid::parse("6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10").unwrap(),
             cloud: Cloud::Commercial,
             client: guid::parse("0c4f3a52-9d1b-4c3e-8f57-2a6b9e1d4f88").unwrap(),
+            api: Api::Endpoint,
             audience: "https://api.securitycenter.microsoft.com".to_owned(),
             roles: roles.iter().map(ToString::to_string).collect(),
             lifetime: TokenLifetime::default(),

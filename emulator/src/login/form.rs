@@ -25,8 +25,7 @@ impl Form {
     /// Reads body and headers. A body of another content type is a body without parameters.
     pub(crate) fn read(request: &Request) -> Self {
         let mut form = Self::default();
-        let content_type = request.header(CONTENT_TYPE).unwrap_or_default();
-        if content_type.split(';').next().is_some_and(is_form) {
+        if is_form(request) {
             for (name, value) in pairs(&request.body) {
                 form.set(&name, value);
             }
@@ -86,10 +85,13 @@ impl Form {
     }
 }
 
-fn is_form(content_type: &str) -> bool {
-    content_type
-        .trim()
-        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+/// Whether the body says that it is a form.
+pub(crate) fn is_form(request: &Request) -> bool {
+    let content_type = request.header(CONTENT_TYPE).unwrap_or_default();
+    content_type.split(';').next().is_some_and(|kind| {
+        kind.trim()
+            .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! Entra: token endpoints and discovery documents. Pure: a directory, a request and the time go in, a reply comes out.
+//! Entra: token endpoints, discovery documents, consent pages. Only accepting a consent changes anything; all else is
+//! pure: a directory, a request and the time go in, a reply comes out.
 
 pub(crate) mod aadsts;
 pub(crate) mod assertion;
 pub(crate) mod claims;
+pub(crate) mod consent;
 pub(crate) mod credentials;
 pub(crate) mod discovery;
 pub(crate) mod form;

@@ -7,6 +7,15 @@ pub(crate) enum Version {
     V2,
 }
 
+/// The ways to the consent page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// `/{tenant}/adminconsent` or `/{tenant}/v2.0/adminconsent`.
+    Admin(Version),
+    /// A sign-in with `prompt=consent`.
+    Authorize,
+}
+
 /// A path of the login host. Tenants are as written: they may be anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Path<'a> {
@@ -14,7 +23,7 @@ pub(crate) enum Path<'a> {
     OpenId(&'a str, Version),
     Keys(&'a str, Version),
     Instance,
-    Consent(&'a str),
+    Consent(&'a str, Link),
     Unknown,
 }
 
@@ -31,9 +40,9 @@ impl<'a> Path<'a> {
             "discovery/v2.0/keys" => Self::Keys(tenant, Version::V2),
             "discovery/keys" => Self::Keys(tenant, Version::V1),
             "discovery/instance" => Self::Instance,
-            "adminconsent" | "v2.0/adminconsent" | "oauth2/authorize" | "oauth2/v2.0/authorize" => {
-                Self::Consent(tenant)
-            }
+            "adminconsent" => Self::Consent(tenant, Link::Admin(Version::V1)),
+            "v2.0/adminconsent" => Self::Consent(tenant, Link::Admin(Version::V2)),
+            "oauth2/authorize" | "oauth2/v2.0/authorize" => Self::Consent(tenant, Link::Authorize),
             _ => Self::Unknown,
         }
     }
@@ -44,7 +53,7 @@ impl<'a> Path<'a> {
             Self::Token(tenant, _)
             | Self::OpenId(tenant, _)
             | Self::Keys(tenant, _)
-            | Self::Consent(tenant) => Some(tenant),
+            | Self::Consent(tenant, _) => Some(tenant),
             Self::Instance | Self::Unknown => None,
         }
     }
@@ -71,7 +80,18 @@ mod tests {
             ("/t/discovery/v2.0/keys", Path::Keys("t", Version::V2)),
             ("/t/discovery/keys", Path::Keys("t", Version::V1)),
             ("/common/discovery/instance", Path::Instance),
-            ("/t/v2.0/adminconsent", Path::Consent("t")),
+            (
+                "/t/adminconsent",
+                Path::Consent("t", Link::Admin(Version::V1)),
+            ),
+            (
+                "/t/v2.0/adminconsent",
+                Path::Consent("t", Link::Admin(Version::V2)),
+            ),
+            (
+                "/common/oauth2/authorize",
+                Path::Consent("common", Link::Authorize),
+            ),
             ("/t/oauth2/v2.0/devicecode", Path::Unknown),
             ("/", Path::Unknown),
         ] {

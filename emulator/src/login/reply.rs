@@ -115,6 +115,22 @@ struct ErrorBody<'a> {
     claims: Option<String>,
 }
 
+/// Entra's sentence with the ids that its support asks for.
+pub(crate) fn described(context: &Context, refusal: &Refusal) -> String {
+    format!(
+        "AADSTS{}: {} Trace ID: {} Correlation ID: {} Timestamp: {}",
+        refusal.code.number,
+        refusal.text(),
+        context.trace_id,
+        context.correlation_id,
+        timestamp(context),
+    )
+}
+
+fn timestamp(context: &Context) -> String {
+    context.now.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 /// Entra's error document. A request loop alone is answered in plain text, as Entra's front door does.
 pub(crate) fn error(context: &Context, refusal: &Refusal) -> Reply {
     let code = refusal.code;
@@ -123,18 +139,11 @@ pub(crate) fn error(context: &Context, refusal: &Refusal) -> Reply {
         let reply = Reply::text(status, "Too Many Requests").header(RETRY_AFTER, LOOP_RETRY_AFTER);
         return context.finish(uncached(reply));
     }
-    let timestamp = context.now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
     let body = ErrorBody {
         error: refusal.error(),
-        error_description: format!(
-            "AADSTS{}: {} Trace ID: {} Correlation ID: {} Timestamp: {timestamp}",
-            code.number,
-            refusal.text(),
-            context.trace_id,
-            context.correlation_id,
-        ),
+        error_description: described(context, refusal),
         error_codes: [code.number],
-        timestamp,
+        timestamp: timestamp(context),
         trace_id: context.trace_id.to_string(),
         correlation_id: context.correlation_id.to_string(),
         error_uri: format!(

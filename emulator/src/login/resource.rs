@@ -1,13 +1,14 @@
 //! Resources (what a token is for) and the scopes that name them.
 
 use super::refusal::Refusal;
+use crate::world::Api;
 
-/// The application id of `WindowsDefenderATP`.
-pub(crate) const ENDPOINT_APP_ID: &str = "fc780465-2017-40d4-a0c5-307022471b92";
+/// The application id of Microsoft Graph.
+pub(crate) const GRAPH_APP_ID: &str = "00000003-0000-0000-c000-000000000000";
 
-/// Its identifiers, each good with and without a trailing slash.
+/// Identifiers of `WindowsDefenderATP`, its application id first. All are good with and without a trailing slash.
 const ENDPOINT_IDENTIFIERS: [&str; 11] = [
-    ENDPOINT_APP_ID,
+    "fc780465-2017-40d4-a0c5-307022471b92",
     "https://api.securitycenter.microsoft.com",
     "https://api-us.securitycenter.microsoft.com",
     "https://api-eu.securitycenter.microsoft.com",
@@ -20,16 +21,49 @@ const ENDPOINT_IDENTIFIERS: [&str; 11] = [
     "https://securitycenter.microsoft.com/mtp",
 ];
 
+/// Identifiers of Microsoft Threat Protection, which is Defender XDR.
+const XDR_IDENTIFIERS: [&str; 7] = [
+    "8ee8fdad-f234-4243-8f3b-15c294843740",
+    "https://api.security.microsoft.com",
+    "https://api-us.security.microsoft.com",
+    "https://api-eu.security.microsoft.com",
+    "https://api-uk.security.microsoft.com",
+    "https://api-gcc.security.microsoft.us",
+    "https://api-gov.security.microsoft.us",
+];
+
+/// Identifiers of Microsoft Graph: its hosts.
+const GRAPH_IDENTIFIERS: [&str; 4] = [
+    GRAPH_APP_ID,
+    "https://graph.microsoft.com",
+    "https://graph.microsoft.us",
+    "https://dod-graph.microsoft.us",
+];
+
 /// These ask for sign-in features that this grant does not have; Entra ignores them.
 const SIGN_IN_SCOPES: [&str; 3] = ["openid", "offline_access", "profile"];
 const DEFAULT: &str = "/.default";
 
-/// Whether this identifier (a resource asked for, or a token's audience) is Defender for Endpoint's.
-pub(crate) fn is_endpoint(identifier: &str) -> bool {
-    let identifier = identifier.strip_suffix('/').unwrap_or(identifier);
-    ENDPOINT_IDENTIFIERS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(identifier))
+fn identifiers(api: Api) -> &'static [&'static str] {
+    match api {
+        Api::Endpoint => &ENDPOINT_IDENTIFIERS,
+        Api::Xdr => &XDR_IDENTIFIERS,
+        Api::Graph => &GRAPH_IDENTIFIERS,
+    }
+}
+
+/// Whose identifier (a resource asked for, or a token's audience) it is.
+pub(crate) fn api(identifier: &str) -> Option<Api> {
+    Api::ALL.into_iter().find(|api| {
+        identifiers(*api)
+            .iter()
+            .any(|known| is_same(known, identifier))
+    })
+}
+
+/// Whether an identifier is this known one, with or without a trailing slash.
+pub(crate) fn is_same(known: &str, identifier: &str) -> bool {
+    known.eq_ignore_ascii_case(identifier.strip_suffix('/').unwrap_or(identifier))
 }
 
 /// The one resource that a v2 scope names, as written: `https://x//.default` is `https://x/`.
@@ -56,13 +90,14 @@ mod tests {
 
     #[test]
     fn identifiers_are_known_with_and_without_a_slash() {
-        for identifier in ENDPOINT_IDENTIFIERS {
-            assert!(is_endpoint(identifier));
-            assert!(is_endpoint(&format!("{identifier}/")));
-            assert!(!is_endpoint(&format!("{identifier}//")));
+        for owner in Api::ALL {
+            for identifier in identifiers(owner) {
+                assert_eq!(api(identifier), Some(owner), "{identifier}");
+                assert_eq!(api(&format!("{identifier}/")), Some(owner), "{identifier}");
+                assert_eq!(api(&format!("{identifier}//")), None, "{identifier}");
+            }
         }
-        assert!(!is_endpoint("https://api.security.microsoft.com"));
-        assert!(!is_endpoint("https://graph.microsoft.com"));
+        assert_eq!(api("https://example.com"), None);
     }
 
     #[test]
@@ -76,7 +111,7 @@ mod tests {
             ),
             (
                 "fc780465-2017-40d4-a0c5-307022471b92/.default",
-                ENDPOINT_APP_ID,
+                "fc780465-2017-40d4-a0c5-307022471b92",
             ),
         ] {
             assert_eq!(of_scope(scope), Ok(resource.to_owned()), "{scope}");

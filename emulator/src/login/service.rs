@@ -11,7 +11,7 @@ use super::form::Form;
 use super::refusal::Refusal;
 use super::reply::{self, Context, Minted};
 use super::token::{self, Ask, Grant};
-use super::{Path, Version, claims, discovery};
+use super::{Path, Version, claims, consent, discovery};
 use crate::front::{Answer, Outcome, Service, Visit};
 use crate::guid;
 use crate::hosts::LoginCloud;
@@ -96,6 +96,29 @@ impl<'a> Login<'a> {
         })
     }
 
+    fn consent(&self) -> Option<consent::Ask<'a>> {
+        match self.path {
+            Path::Consent(tenant, link) => Some(consent::Ask {
+                request: self.request,
+                tenant,
+                link,
+            }),
+            _ => None,
+        }
+    }
+
+    /// A page where a person looks, a document elsewhere.
+    fn refused(&self, context: &Context, refusal: &Refusal) -> Answer {
+        let show = match self.path {
+            Path::Consent(..) => consent::error,
+            _ => reply::error,
+        };
+        Answer {
+            reply: show(context, refusal),
+            outcome: Outcome::Aadsts(refusal.code.number),
+        }
+    }
+
     fn document(&self, context: &Context) -> Result<Reply, Refusal> {
         let find =
             |tenant| discovery::Subject::find(&self.world.directory(), context.cloud, tenant);
@@ -119,14 +142,15 @@ impl Service for Login<'_> {
         };
         let (kind, client) = match self.path {
             Path::Token(..) => (Kind::Token, self.form.client_id.clone()),
-            Path::Consent(_) => (Kind::Consent, self.request.query_parameter("client_id")),
+            Path::Consent(..) => (Kind::Consent, self.request.query_parameter("client_id")),
             _ => (Kind::Discovery, None),
         };
+        let tenant = self.consent().and_then(|ask| ask.tenant());
         Visit {
             kind,
-            tenant: self
-                .path
-                .tenant()
+            tenant: tenant
+                .as_deref()
+                .or(self.path.tenant())
                 .filter(is_tenant)
                 .map(str::to_ascii_lowercase),
             client: client.as_deref().and_then(guid::parse),
@@ -139,23 +163,21 @@ impl Service for Login<'_> {
             now: clock,
             ..self.context
         };
+        if let Some(ask) = self.consent() {
+            return ask
+                .answer(self.world, &context, self.now)
+                .unwrap_or_else(|refusal| self.refused(&context, &refusal));
+        }
         let is_read = matches!(self.request.method, Method::GET | Method::HEAD);
         let result = match self.path {
             Path::Token(tenant, version) => self.token(&context, tenant, version, claims),
             Path::Unknown => Ok(self.status(StatusCode::NOT_FOUND)),
-            Path::Consent(_) => {
-                let text = "Admin consent is not supported in this version of entra-emulator.\n";
-                Ok(context.finish(Reply::text(StatusCode::NOT_IMPLEMENTED, text)))
-            }
             _ if is_read => self.document(&context),
             _ => Ok(self.status(StatusCode::METHOD_NOT_ALLOWED)),
         };
         match result {
             Ok(reply) => Answer::by_status(reply),
-            Err(refusal) => Answer {
-                reply: reply::error(&context, &refusal),
-                outcome: Outcome::Aadsts(refusal.code.number),
-            },
+            Err(refusal) => self.refused(&context, &refusal),
         }
     }
 
@@ -167,10 +189,7 @@ impl Service for Login<'_> {
         if let Some(client) = self.visit().client {
             refusal = refusal.with("app", client.to_string());
         }
-        Answer {
-            reply: reply::error(&self.context, &refusal),
-            outcome: Outcome::Aadsts(refusal.code.number),
-        }
+        self.refused(&self.context, &refusal)
     }
 
     fn status(&self, status: StatusCode) -> Reply {

@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 use super::resource;
 use crate::guid;
 use crate::hosts::LoginCloud;
-use crate::world::{Cloud, Directory, Tenant, TenantState, TokenLifetime, UsedAssertion};
+use crate::world::{Api, Cloud, Directory, Tenant, TenantState, TokenLifetime, UsedAssertion};
 
 /// A token request.
 pub(crate) struct Ask<'a> {
@@ -33,6 +33,7 @@ pub(crate) struct Grant {
     pub(crate) tenant: Uuid,
     pub(crate) cloud: Cloud,
     pub(crate) client: Uuid,
+    pub(crate) api: Api,
     /// The resource as the client wrote it.
     pub(crate) audience: String,
     pub(crate) roles: Vec<String>,
@@ -63,7 +64,7 @@ fn grant(
         return Err(Refusal::new(900_561).with("value", ask.method.as_str()));
     }
     let (client_text, audience) = parameters(ask)?;
-    let (tenant_id, tenant) = tenant(directory, ask.cloud, ask.tenant)?;
+    let (tenant_id, tenant) = tenant(directory, ask.cloud, ask.tenant, 900_382)?;
     let named = |number| {
         Refusal::new(number)
             .with("app", client_text)
@@ -92,14 +93,15 @@ fn grant(
     if !consent.enabled {
         return Err(named(7_000_112));
     }
-    if !resource::is_endpoint(&audience) || !tenant.has_endpoint {
-        return Err(named(500_011));
-    }
+    let api = resource::api(&audience)
+        .filter(|api| tenant.resources.contains(api))
+        .ok_or_else(|| named(500_011))?;
     Ok(Grant {
         tenant: tenant_id,
         cloud: tenant.cloud,
         client,
-        roles: consent.roles(now).to_vec(),
+        roles: consent.roles(now).of(api).to_vec(),
+        api,
         lifetime: directory.lifetime,
         credential: proof.credential,
         audience,
@@ -126,11 +128,12 @@ fn parameters<'a>(ask: &Ask<'a>) -> Result<(&'a str, String), Refusal> {
     Ok((client, audience))
 }
 
-/// The tenant named in the path of a token request.
-fn tenant<'a>(
+/// The tenant of this name. `elsewhere` is the public cloud's word for a tenant of the government's.
+pub(crate) fn tenant<'a>(
     directory: &'a Directory,
     asked: LoginCloud,
     name: &str,
+    elsewhere: u32,
 ) -> Result<(Uuid, &'a Tenant), Refusal> {
     let id = tenant_id(name)?;
     let refused = |number| Refusal::new(number).with("tenant", name);
@@ -139,7 +142,7 @@ fn tenant<'a>(
         // The government's token service knows nothing of the public cloud's tenants …
         (LoginCloud::UsGovernment, LoginCloud::Public) => return Err(refused(90_002)),
         // … the public one knows where the government's are, and that it can't help.
-        (LoginCloud::Public, LoginCloud::UsGovernment) => return Err(refused(900_382)),
+        (LoginCloud::Public, LoginCloud::UsGovernment) => return Err(refused(elsewhere)),
         _ => {}
     }
     if tenant.state == TenantState::Gone {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::keys::{Certificate, Federated};
+use super::roles::{Api, Roles};
 use crate::hosts::LoginCloud;
 
 /// Microsoft's cloud that a tenant lives in.
@@ -50,12 +51,10 @@ pub(crate) struct Application {
     pub(crate) federated: Vec<Federated>,
     /// The one cloud in which it is registered; `None`: in each.
     pub(crate) cloud: Option<LoginCloud>,
-    /// What the registration asks for; the consent page's business.
-    #[expect(
-        dead_code,
-        reason = "read by the consent page, which this version does not have"
-    )]
-    pub(crate) required_roles: Vec<String>,
+    /// What the registration asks for, and so the consent page.
+    pub(crate) required_roles: Roles,
+    /// Where the consent page may send the browser; `None`: anywhere.
+    pub(crate) redirect_uris: Option<Vec<String>>,
 }
 
 /// A client secret. Without `Debug`, so that no log line can carry it.
@@ -80,31 +79,43 @@ pub(crate) struct Tenant {
     pub(crate) cloud: Cloud,
     pub(crate) plan: Plan,
     pub(crate) state: TenantState,
-    /// Whether the tenant has the `WindowsDefenderATP` service principal.
-    pub(crate) has_endpoint: bool,
+    /// The APIs whose service principals the tenant has.
+    pub(crate) resources: Vec<Api>,
     /// Whether its Defender workspace exists.
     pub(crate) provisioned: bool,
     pub(crate) consents: HashMap<Uuid, Consent>,
+    /// How late the roles of a consent given on the page arrive, in seconds.
+    pub(crate) consent_visible_after: u32,
 }
 
 /// An application's service principal in a tenant, and its roles there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Consent {
     pub(crate) enabled: bool,
-    pub(crate) roles: Vec<String>,
+    pub(crate) roles: Roles,
     /// Roles arrive seconds to minutes after the consent; until then `earlier` holds.
     pub(crate) visible_at: Option<Timestamp>,
-    pub(crate) earlier: Vec<String>,
+    pub(crate) earlier: Roles,
 }
 
 impl Consent {
     /// The roles that a token minted now carries.
-    pub(crate) fn roles(&self, now: Timestamp) -> &[String] {
+    pub(crate) fn roles(&self, now: Timestamp) -> &Roles {
         match self.visible_at {
             Some(at) if now < at => &self.earlier,
             _ => &self.roles,
         }
     }
+}
+
+/// So many seconds from now; `None` for none, so that "at once" needs no clock.
+pub(crate) fn later(now: Timestamp, seconds: u32) -> Option<Timestamp> {
+    (seconds > 0)
+        .then(|| {
+            now.checked_add(SignedDuration::from_secs(seconds.into()))
+                .ok()
+        })
+        .flatten()
 }
 
 /// How long tokens live.
@@ -136,10 +147,25 @@ impl Directory {
         if let Some(before) = self.tenants.get(&id) {
             for (client, consent) in &mut tenant.consents {
                 if let (Some(_), Some(old)) = (consent.visible_at, before.consents.get(client)) {
-                    consent.earlier = old.roles(now).to_vec();
+                    consent.earlier = old.roles(now).clone();
                 }
             }
         }
         self.tenants.insert(id, tenant);
+    }
+
+    /// What accepting on the consent page does: the roles replace those of before, as Entra's do.
+    pub(crate) fn grant(&mut self, id: Uuid, client: Uuid, roles: Roles, now: Timestamp) {
+        let Some(tenant) = self.tenants.get_mut(&id) else {
+            return;
+        };
+        let earlier = tenant.consents.get(&client);
+        let consent = Consent {
+            enabled: true,
+            roles,
+            visible_at: later(now, tenant.consent_visible_after),
+            earlier: earlier.map_or_else(Roles::default, |old| old.roles(now).clone()),
+        };
+        tenant.consents.insert(client, consent);
     }
 }

@@ -6,17 +6,19 @@ mod faults;
 mod journal;
 mod keys;
 mod quota;
+mod roles;
 
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub(crate) use assertions::{Assertions, UsedAssertion};
 pub(crate) use directory::{
-    Application, Cloud, Consent, Directory, Plan, Secret, Tenant, TenantState, TokenLifetime,
+    Application, Cloud, Consent, Directory, Plan, Secret, Tenant, TenantState, TokenLifetime, later,
 };
 pub(crate) use faults::{Aadsts, BadBody, FaultEntry, FaultKind, Faults, Match, RetryAfter};
 pub(crate) use journal::{Entry, Journal, Kind};
 pub(crate) use keys::{Certificate, Federated, IssuerKey, is_visible};
 pub(crate) use quota::{Bucket, Quota};
+pub(crate) use roles::{Api, Roles};
 
 use crate::error::Error;
 use crate::signing::Signer;

@@ -5,7 +5,8 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_emulator::{Config, Emulator, Options};
-use reqwest::{Client, Method, Proxy, RequestBuilder, Response, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Method, Proxy, RequestBuilder, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -199,13 +200,25 @@ fn crypto() {
 
 /// A client that knows a proxy and a CA, and nothing else of the emulator.
 pub fn client_of(proxy: &str, ca_file: &Path, http1: bool) -> Client {
-    crypto();
-    let ca = std::fs::read(ca_file).unwrap();
-    let builder = Client::builder()
-        .proxy(Proxy::https(format!("http://{proxy}")).unwrap())
-        .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()]);
+    let builder = builder_of(proxy, ca_file);
     let builder = if http1 { builder.http1_only() } else { builder };
     builder.build().unwrap()
+}
+
+/// A client that shows where it is sent instead of going there.
+pub fn browser(emulator: &Emulator) -> Client {
+    builder_of(&emulator.proxy().to_string(), emulator.ca_file())
+        .redirect(Policy::none())
+        .build()
+        .unwrap()
+}
+
+fn builder_of(proxy: &str, ca_file: &Path) -> ClientBuilder {
+    crypto();
+    let ca = std::fs::read(ca_file).unwrap();
+    Client::builder()
+        .proxy(Proxy::https(format!("http://{proxy}")).unwrap())
+        .tls_certs_only([reqwest::Certificate::from_pem(&ca).unwrap()])
 }
 
 pub async fn answer(response: Response) -> Answer {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, CLIENT, LOGIN, SECRET, TENANT, answer};
+use crate::bed::{Bed, CLIENT, SECRET, TENANT, answer};
 use crate::identity::{PARTNER, changed};
 
 /// Of an RSA key of 1024 bits.
@@ -39,16 +39,20 @@ async fn every_body_of_the_contract_is_taken() {
         "federated": [federated(json!({})), federated(json!({"visibleAfterSeconds": 0}))],
         "entraCloud": "Public",
         "requiredRoles": ["Alert.Read.All"],
+        "redirectUris": ["https://portal.azure.com"],
     }))
     .await;
     bed.put_application(
-        json!({"requiredRoles": {"Endpoint": ["Alert.Read.All"], "XDR": [], "Graph": []}}),
+        json!({"requiredRoles": {"Endpoint": ["Alert.Read.All"], "XDR": ["Incident.Read.All"],
+            "Graph": ["SecurityAlert.Read.All"]}}),
     )
     .await;
     bed.put_application(json!({})).await;
     bed.put_tenant(json!({
-        "cloud": "GCCHigh", "plan": "Business", "state": "active", "resources": ["Endpoint"], "provisioned": true,
-        "consents": {CLIENT: {"enabled": true, "roles": {"Endpoint": ["Alert.Read.All"]}, "visibleAfterSeconds": 0}},
+        "cloud": "GCCHigh", "plan": "Business", "state": "active", "resources": ["Endpoint", "XDR", "Graph"],
+        "provisioned": true, "consentVisibleAfterSeconds": 0,
+        "consents": {CLIENT: {"enabled": true, "visibleAfterSeconds": 0,
+            "roles": {"Endpoint": ["Alert.Read.All"], "XDR": ["Incident.Read.All"], "Graph": []}}},
     }))
     .await;
     bed.put_tenant(json!({"consents": {CLIENT: ["Alert.Read.All"]}}))
@@ -121,29 +125,6 @@ async fn unknown_fields_are_named() {
 }
 
 #[tokio::test]
-async fn what_is_not_supported_yet_says_so() {
-    let bed = Bed::empty().await;
-    let (application, tenant) = (
-        format!("/v1/applications/{CLIENT}"),
-        format!("/v1/tenants/{TENANT}"),
-    );
-    for (path, body, error) in [
-        (
-            &application,
-            json!({"requiredRoles": {"XDR": ["Incident.Read.All"]}}),
-            "requiredRoles: roles of XDR: not supported in this version",
-        ),
-        (
-            &tenant,
-            json!({"resources": ["Endpoint", "Graph"]}),
-            "resources: Graph is not supported in this version",
-        ),
-    ] {
-        assert_eq!(refusal(&bed, Method::PUT, path, &body).await, error);
-    }
-}
-
-#[tokio::test]
 async fn bad_values_are_refused_with_a_reason() {
     let bed = Bed::empty().await;
     let (application, tenant) = (
@@ -180,6 +161,18 @@ async fn bad_values_are_refused_with_a_reason() {
             &application,
             json!({"secrets": [{"value": "a", "expires": "soon"}]}),
             "a time like",
+        ),
+        (
+            Method::PUT,
+            &application,
+            json!({"redirectUris": ["javascript:alert(1)"]}),
+            "absolute http or https addresses",
+        ),
+        (
+            Method::PUT,
+            &tenant,
+            json!({"resources": ["Intune"]}),
+            "`XDR`",
         ),
         (Method::PUT, &tenant, json!({"cloud": "China"}), "`GCCHigh`"),
         (Method::PUT, &tenant, json!({"state": "Active"}), "`active`"),
@@ -384,22 +377,5 @@ async fn the_port_describes_itself() {
             method.headers()["allow"].to_str().unwrap()
         ),
         (405, "GET")
-    );
-}
-
-#[tokio::test]
-async fn consent_pages_are_not_there_yet() {
-    let bed = Bed::new().await;
-    let (status, _) = bed
-        .get_api(
-            &format!("{LOGIN}/{TENANT}/adminconsent?client_id={CLIENT}"),
-            "",
-        )
-        .await;
-    assert_eq!(status, 501);
-    let entry = bed.journal().await.remove(0);
-    assert_eq!(
-        (&entry["kind"], &entry["client"], &entry["outcome"]),
-        (&json!("consent"), &json!(CLIENT), &json!("http 501"))
     );
 }

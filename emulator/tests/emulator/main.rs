@@ -8,6 +8,8 @@
 mod assertions;
 mod bed;
 mod certificates;
+mod consent;
+mod consent_errors;
 mod control;
 mod defender;
 mod discovery;

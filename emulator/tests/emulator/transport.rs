@@ -205,7 +205,10 @@ async fn a_bad_configuration_keeps_it_from_starting() {
     let directory = tempfile::tempdir().unwrap();
     for (config, place) in [
         (json!({"oops": 1}), "oops"),
-        (json!({"tenants": {TENANT: {"resources": ["XDR"]}}}), TENANT),
+        (
+            json!({"tenants": {TENANT: {"resources": ["Intune"]}}}),
+            TENANT,
+        ),
         (
             json!({"applications": {"x": {}}}),
             "applications: client id",
