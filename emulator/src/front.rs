@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::hosts::{self, Site};
 use crate::http::{Reply, Request};
 use crate::world::{Entry, World};
-use crate::{defender, login};
+use crate::{defender, graph, login};
 
 pub(crate) use visit::{Answer, Outcome, Service, Visit};
 
@@ -28,7 +28,12 @@ pub(crate) fn answer(world: &World, request: &Request, now: Timestamp) -> Reply 
             &defender::Defender::new(world, request, cloud, now),
             now,
         ),
-        Some(Site::Graph) => serve(world, request, &defender::Graph::new(request), now),
+        Some(Site::Graph(cloud)) => serve(
+            world,
+            request,
+            &graph::Graph::new(world, request, cloud, now),
+            now,
+        ),
         None => Reply::text(
             StatusCode::MISDIRECTED_REQUEST,
             format!(

@@ -44,12 +44,38 @@ impl ApiCloud {
     }
 }
 
+/// Which tenants a host of Microsoft Graph serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GraphCloud {
+    Public,
+    GccHigh,
+    DoD,
+}
+
+impl GraphCloud {
+    pub(crate) fn serves(self, cloud: Cloud) -> bool {
+        match self {
+            Self::Public => matches!(cloud, Cloud::Commercial | Cloud::Gcc),
+            Self::GccHigh => cloud == Cloud::GccHigh,
+            Self::DoD => cloud == Cloud::DoD,
+        }
+    }
+
+    /// The token service that its answers point to.
+    pub(crate) fn login(self) -> LoginCloud {
+        match self {
+            Self::Public => LoginCloud::Public,
+            Self::GccHigh | Self::DoD => LoginCloud::UsGovernment,
+        }
+    }
+}
+
 /// What answers under a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Site {
     Login(LoginCloud),
     Defender(ApiCloud),
-    Graph,
+    Graph(GraphCloud),
 }
 
 const LOGIN_PUBLIC: [&str; 4] = [
@@ -88,10 +114,10 @@ const API_GOVERNMENT: [&str; 2] = [
     "api-gov.securitycenter.microsoft.us",
     "api-gov.security.microsoft.us",
 ];
-const GRAPH: [&str; 3] = [
-    "graph.microsoft.com",
-    "graph.microsoft.us",
-    "dod-graph.microsoft.us",
+const GRAPH: [(&str, GraphCloud); 3] = [
+    ("graph.microsoft.com", GraphCloud::Public),
+    ("graph.microsoft.us", GraphCloud::GccHigh),
+    ("dod-graph.microsoft.us", GraphCloud::DoD),
 ];
 
 /// What answers under this (lower-case, port-less) host name; `None`: not one of Microsoft's that the emulator plays.
@@ -106,10 +132,9 @@ pub(crate) fn find(host: &str) -> Option<Site> {
         Some(Site::Defender(ApiCloud::Gcc))
     } else if API_GOVERNMENT.contains(&host) {
         Some(Site::Defender(ApiCloud::Government))
-    } else if GRAPH.contains(&host) {
-        Some(Site::Graph)
     } else {
-        None
+        let graph = GRAPH.iter().find(|(name, _)| *name == host);
+        graph.map(|(_, cloud)| Site::Graph(*cloud))
     }
 }
 
@@ -127,7 +152,7 @@ pub(crate) fn certificate_names() -> Vec<String> {
         .chain(&API_COMMERCIAL)
         .chain(&API_GCC)
         .chain(&API_GOVERNMENT)
-        .chain(&GRAPH)
+        .chain(GRAPH.iter().map(|(name, _)| name))
         .map(ToString::to_string)
         .chain([format!("*{LOGIN_REGIONAL}")])
         .collect()
@@ -169,5 +194,7 @@ mod tests {
         assert!(!ApiCloud::Government.serves(Cloud::Gcc));
         assert!(!ApiCloud::Commercial.serves(Cloud::Gcc));
         assert_eq!(LoginCloud::of(Cloud::Gcc), LoginCloud::Public);
+        assert!(GraphCloud::Public.serves(Cloud::Gcc));
+        assert!(!GraphCloud::GccHigh.serves(Cloud::DoD));
     }
 }

@@ -1,10 +1,10 @@
-//! Microsoft Entra's token service and the Microsoft Defender for Endpoint API, played by one local process.
+//! Microsoft Entra's token service and Microsoft's Defender APIs, played by one local process.
 //!
 //! Clients stay unmodified: they are given the emulator's CONNECT proxy (`HTTPS_PROXY`) and its CA, and then talk to
 //! `login.microsoftonline.com` and `api.security.microsoft.com` as ever. `README.md` has the whole story.
 //!
 //! Rooms, from the outside in: [`Emulator`] binds the ports; `http` carries bytes; `front` names a request, asks the
-//! world for faults and keeps the journal; `login` and `defender` decide; `world` remembers; `control` changes it.
+//! world for faults and keeps the journal; `login`, `defender` and `graph` decide; `world` remembers; `control` changes it.
 
 mod certificates;
 mod control;
@@ -12,6 +12,7 @@ mod defender;
 mod emulator;
 mod error;
 mod front;
+mod graph;
 mod guid;
 mod hosts;
 mod http;

@@ -14,6 +14,7 @@ use crate::error::Error;
 pub(crate) struct Signer {
     key: KeyPair,
     check: DecodingKey,
+    /// The tokens' header, encoded.
     header: String,
     jwk: Jwk,
 }
@@ -41,8 +42,6 @@ impl Signer {
         let certificate = params.self_signed(&key)?;
         // Entra's key ids are the SHA-1 thumbprints of the certificates.
         let x5t = URL_SAFE_NO_PAD.encode(Sha1::digest(certificate.der()));
-        let header =
-            serde_json::json!({"typ": "JWT", "alg": "RS256", "x5t": x5t, "kid": x5t}).to_string();
         let jwk = Jwk {
             kty: "RSA",
             r#use: "sig",
@@ -54,7 +53,7 @@ impl Signer {
         };
         Ok(Self {
             check: DecodingKey::from_rsa_raw_components(modulus, exponent),
-            header: URL_SAFE_NO_PAD.encode(header),
+            header: header(&jwk.x5t, None),
             jwk,
             key,
         })
@@ -64,10 +63,14 @@ impl Signer {
         &self.jwk
     }
 
-    /// A signed compact token. `None` only if the crypto library fails.
-    pub(crate) fn sign(&self, claims: &Map<String, Value>) -> Option<String> {
+    /// A signed compact token, with a nonce in its header if it is for Graph. `None` only if the crypto library fails.
+    pub(crate) fn sign(&self, claims: &Map<String, Value>, nonce: Option<&str>) -> Option<String> {
         let body = serde_json::to_vec(claims).ok()?;
-        let mut token = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(body));
+        let header = match nonce {
+            None => self.header.clone(),
+            Some(_) => header(&self.jwk.kid, nonce),
+        };
+        let mut token = format!("{header}.{}", URL_SAFE_NO_PAD.encode(body));
         let signature = self.key.sign(token.as_bytes()).ok()?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut token);
@@ -85,6 +88,14 @@ impl Signer {
             .ok()
             .map(|data| data.claims)
     }
+}
+
+fn header(x5t: &str, nonce: Option<&str>) -> String {
+    let mut header = serde_json::json!({"typ": "JWT", "alg": "RS256", "x5t": x5t, "kid": x5t});
+    if let Some(nonce) = nonce {
+        header["nonce"] = nonce.into();
+    }
+    URL_SAFE_NO_PAD.encode(header.to_string())
 }
 
 /// The claims of a token, whoever signed it: good for the journal, never for a decision.
@@ -138,7 +149,7 @@ mod tests {
     #[test]
     fn what_it_signs_it_verifies_and_nothing_else() {
         let signer = Signer::new().unwrap();
-        let token = signer.sign(&claims()).unwrap();
+        let token = signer.sign(&claims(), None).unwrap();
         assert_eq!(signer.verify(&token), Some(claims()));
         assert_eq!(unverified_claims(&token), Some(claims()));
         assert_eq!(Signer::new().unwrap().verify(&token), None);
@@ -152,9 +163,23 @@ mod tests {
     }
 
     #[test]
+    fn a_nonce_stands_in_the_header_and_spoils_nothing() {
+        let signer = Signer::new().unwrap();
+        let token = signer.sign(&claims(), Some("n")).unwrap();
+        assert_eq!(signer.verify(&token), Some(claims()));
+        let (header, _) = token.split_once('.').unwrap();
+        let header: Value =
+            serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+        assert_eq!(
+            (&header["nonce"], &header["kid"]),
+            (&"n".into(), &signer.jwk.kid.clone().into())
+        );
+    }
+
+    #[test]
     fn the_published_key_verifies_a_token() {
         let signer = Signer::new().unwrap();
-        let token = signer.sign(&claims()).unwrap();
+        let token = signer.sign(&claims(), None).unwrap();
         let key = DecodingKey::from_rsa_components(&signer.jwk.n, &signer.jwk.e).unwrap();
         let mut validation = Validation::new(Algorithm::RS256);
         validation.required_spec_claims.clear();

@@ -11,7 +11,7 @@ use super::federated_body::FederatedBody;
 use super::redirect_uris::RedirectUris;
 use super::roles::{self, Roles};
 use crate::hosts::LoginCloud;
-use crate::world::{Application, Secret, TokenLifetime, later};
+use crate::world::{Application, Features, Secret, TokenLifetime, later};
 
 /// Entra's longest lifetime by policy is a day; one more leaves room for tests of clients that check it.
 const LONGEST_LIFETIME: u32 = 2 * 86_400;
@@ -64,6 +64,21 @@ struct SecretBody {
 pub(crate) struct TokensBody {
     lifetime_seconds: Option<u32>,
     refresh_in_seconds: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FeaturesBody {
+    #[serde(default)]
+    hunting_retired: bool,
+}
+
+impl FeaturesBody {
+    pub(crate) fn read(&self) -> Features {
+        Features {
+            hunting_retired: self.hunting_retired,
+        }
+    }
 }
 
 /// A time or null. jiff's own errors quote what they couldn't read.

@@ -7,14 +7,14 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::bodies::{ApplicationBody, TokensBody};
+use super::bodies::{ApplicationBody, FeaturesBody, TokensBody};
 use super::tenant_body::TenantBody;
 use super::{BadRequest, guid};
 use crate::error::Error;
-use crate::world::{Application, Tenant, TokenLifetime, World};
+use crate::world::{Application, Features, Tenant, TokenLifetime, World};
 
-/// What an emulator starts with: `{"applications":{ID: …},"tenants":{ID: …},"tokens":…}`, the values being the bodies
-/// of the control API.
+/// What an emulator starts with: `{"applications":{ID: …},"tenants":{ID: …},"tokens":…,"features":…}`, the values
+/// being the bodies of the control API.
 #[derive(Clone)]
 pub struct Config {
     text: String,
@@ -51,12 +51,14 @@ struct ConfigBody {
     #[serde(default)]
     tenants: BTreeMap<String, TenantBody>,
     tokens: Option<TokensBody>,
+    features: Option<FeaturesBody>,
 }
 
 struct Parts {
     applications: Vec<(uuid::Uuid, Application)>,
     tenants: Vec<(uuid::Uuid, Tenant)>,
     lifetime: Option<TokenLifetime>,
+    features: Option<Features>,
 }
 
 /// Puts a configuration into force.
@@ -68,6 +70,7 @@ pub(crate) fn apply(world: &World, config: &Config, now: Timestamp) -> Result<()
         directory.put_tenant(id, tenant, now);
     }
     directory.lifetime = parts.lifetime.unwrap_or(directory.lifetime);
+    directory.features = parts.features.unwrap_or(directory.features);
     Ok(())
 }
 
@@ -77,6 +80,7 @@ fn read(text: &str, now: Timestamp) -> Result<Parts, BadRequest> {
         applications: Vec::new(),
         tenants: Vec::new(),
         lifetime: body.tokens.map(TokensBody::read).transpose()?,
+        features: body.features.map(|body| body.read()),
     };
     for (id, body) in body.applications {
         let id = guid("client id", &id).map_err(|error| error.within("applications"))?;

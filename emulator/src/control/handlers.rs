@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::bodies::{ApplicationBody, TokensBody};
+use super::bodies::{ApplicationBody, FeaturesBody, TokensBody};
 use super::fault_body::FaultBody;
 use super::tenant_body::{self, TenantBody};
 use super::{BadRequest, guid};
@@ -52,6 +52,7 @@ pub(crate) static ROUTES: &[Route] = &[
     route(Method::PUT, "/v1/tenants", put_tenants),
     route(Method::PUT, "/v1/tenants/{tenantId}", put_tenant),
     route(Method::PUT, "/v1/tokens", put_tokens),
+    route(Method::PUT, "/v1/features", put_features),
     route(Method::POST, "/v1/faults", post_fault),
     route(Method::DELETE, "/v1/faults", |call| {
         call.world.faults().clear();
@@ -109,6 +110,12 @@ fn put_tokens(call: &Call<'_>) -> Result<Reply, BadRequest> {
     let body: TokensBody = serde_json::from_slice(&call.request.body)?;
     let lifetime = body.read()?;
     call.world.directory_mut().lifetime = lifetime;
+    done()
+}
+
+fn put_features(call: &Call<'_>) -> Result<Reply, BadRequest> {
+    let body: FeaturesBody = serde_json::from_slice(&call.request.body)?;
+    call.world.directory_mut().features = body.read();
     done()
 }
 

@@ -1,7 +1,6 @@
 //! Whether a token opens a call.
 //!
-//! In this order: signature, issuer, times (401), audience (403), tenant and workspace (401), call limits (429),
-//! licence (401/403), roles (403).
+//! In this order: signature, issuer, times, audience, tenant and workspace, call limits, licence, roles.
 
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
@@ -9,12 +8,10 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::denial::Denial;
-use super::route::Route;
 use crate::guid;
-use crate::hosts::ApiCloud;
 use crate::http::Request;
-use crate::login::{claims, resource};
-use crate::world::{Api, Bucket, Directory, Plan, TenantState};
+use crate::login::claims;
+use crate::world::{Cloud, Directory, Plan, TenantState};
 
 /// How far clocks may be apart, as Microsoft's own libraries tolerate it.
 const CLOCK_TOLERANCE: i64 = 300;
@@ -23,6 +20,7 @@ const CLOCK_TOLERANCE: i64 = 300;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) tenant: Uuid,
+    pub(crate) audience: String,
     roles: Vec<String>,
 }
 
@@ -32,27 +30,32 @@ pub(crate) fn bearer(request: &Request) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// Why a token is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadToken {
+    /// No token, or not one of Entra's.
+    Invalid,
+    /// Expired, or not valid yet.
+    Untimely,
+}
+
 /// Judges the claims of a token whose signature is good (`None`: it isn't, or there is no token).
 pub(crate) fn authenticate(
     verified: Option<&Map<String, Value>>,
     now: Timestamp,
-) -> Result<Caller, Denial> {
-    let refused = || Denial::unauthorized("Unauthorized");
-    let claims = verified.ok_or_else(refused)?;
+) -> Result<Caller, BadToken> {
+    let claims = verified.ok_or(BadToken::Invalid)?;
     let text = |name| claims.get(name).and_then(Value::as_str);
-    let tenant = text("tid").and_then(guid::parse).ok_or_else(refused)?;
+    let tenant = text("tid").and_then(guid::parse).ok_or(BadToken::Invalid)?;
     if text("iss") != Some(claims::issuer(&tenant.to_string()).as_str()) {
-        return Err(refused());
+        return Err(BadToken::Invalid);
     }
     let time = |name| claims.get(name).and_then(Value::as_i64);
     let now = now.as_second();
     let is_over = time("exp").is_none_or(|end| end <= now);
     let is_early = time("nbf").is_some_and(|start| start > now + CLOCK_TOLERANCE);
     if is_over || is_early {
-        return Err(refused());
-    }
-    if !text("aud").is_some_and(|aud| resource::api(aud) == Some(Api::Endpoint)) {
-        return Err(Denial::forbidden("The token's audience is not this API's."));
+        return Err(BadToken::Untimely);
     }
     let roles = claims.get("roles").and_then(Value::as_array);
     let roles = roles
@@ -61,39 +64,65 @@ pub(crate) fn authenticate(
         .filter_map(Value::as_str)
         .map(ToOwned::to_owned)
         .collect();
-    Ok(Caller { tenant, roles })
+    Ok(Caller {
+        tenant,
+        audience: text("aud").unwrap_or_default().to_owned(),
+        roles,
+    })
 }
 
-/// Whether the caller's tenant is served under a host of this cloud; its plan.
+/// Why a tenant has nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoWorkspace {
+    /// Unknown, deleted, or in another cloud.
+    NoTenant,
+    /// The product is there, but nobody set it up.
+    NotProvisioned,
+}
+
+/// The plan of the caller's tenant, which must be in a cloud that the host serves.
 pub(crate) fn workspace(
     directory: &Directory,
     caller: &Caller,
-    cloud: ApiCloud,
-) -> Result<Plan, Denial> {
+    serves: impl FnOnce(Cloud) -> bool,
+) -> Result<Plan, NoWorkspace> {
     let tenant = directory
         .tenant(&caller.tenant)
-        .filter(|tenant| tenant.state == TenantState::Active && cloud.serves(tenant.cloud))
-        .ok_or_else(|| {
-            Denial::unauthorized("Unauthorized request - Account is not provisioned.")
-        })?;
+        .filter(|tenant| tenant.state == TenantState::Active && serves(tenant.cloud))
+        .ok_or(NoWorkspace::NoTenant)?;
     if tenant.provisioned {
         Ok(tenant.plan)
     } else {
-        let reason = "Unauthorized request - reason of failure: Account mode is inactive";
-        Err(Denial::unauthorized(reason))
+        Err(NoWorkspace::NotProvisioned)
     }
 }
 
-/// Whether licence and roles allow the call.
-pub(crate) fn authorize(caller: &Caller, plan: Plan, route: Route<'_>) -> Result<(), Denial> {
-    if route.bucket() == Bucket::Hunting && plan != Plan::Plan2 {
-        return Err(Denial::disabled_feature());
+/// What of the product a call needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feature {
+    /// What every plan has.
+    Basic,
+    Hunting,
+    Vulnerabilities,
+}
+
+/// Whether licence and roles allow the call; one of the required roles is enough.
+pub(crate) fn authorize(
+    caller: &Caller,
+    plan: Plan,
+    feature: Feature,
+    required: &[&str],
+) -> Result<(), Denial> {
+    if plan != Plan::Plan2 {
+        match feature {
+            Feature::Basic => {}
+            Feature::Hunting => return Err(Denial::disabled_feature()),
+            Feature::Vulnerabilities => {
+                let reason = "Unauthorized request - reason of failure: No Tvm license";
+                return Err(Denial::unauthorized(reason));
+            }
+        }
     }
-    if route == Route::ExposureScore && plan == Plan::Plan1 {
-        let reason = "Unauthorized request - reason of failure: No Tvm license";
-        return Err(Denial::unauthorized(reason));
-    }
-    let required = route.roles();
     if caller
         .roles
         .iter()
@@ -110,7 +139,6 @@ pub(crate) fn authorize(caller: &Caller, plan: Plan, route: Route<'_>) -> Result
 
 #[cfg(test)]
 mod tests {
-    use http::StatusCode;
     use serde_json::json;
 
     use super::*;
@@ -133,49 +161,28 @@ mod tests {
         claims
     }
 
-    fn status(changes: &Value, now: i64) -> StatusCode {
+    fn judged(changes: &Value, now: i64) -> Option<BadToken> {
         let now = Timestamp::from_second(now).unwrap();
-        authenticate(Some(&claims(changes)), now)
-            .map_or_else(|denial| denial.status, |_| StatusCode::OK)
+        authenticate(Some(&claims(changes)), now).err()
     }
 
     #[test]
-    fn issuer_times_and_audience_are_checked() {
-        assert_eq!(status(&json!({}), 1500), StatusCode::OK);
+    fn issuer_and_times_are_checked() {
+        assert_eq!(judged(&json!({}), 1500), None);
+        let invalid = Some(BadToken::Invalid);
+        let stranger = json!({"iss": "https://sts.windows.net/other/"});
+        assert_eq!(judged(&stranger, 1500), invalid);
+        assert_eq!(judged(&json!({"tid": "other"}), 1500), invalid);
         assert_eq!(
-            status(
-                &json!({"aud": "FC780465-2017-40d4-a0c5-307022471b92"}),
-                1500
-            ),
-            StatusCode::OK
+            authenticate(None, Timestamp::UNIX_EPOCH).err(),
+            Some(BadToken::Invalid)
         );
-        assert_eq!(
-            status(&json!({"aud": "https://api.security.microsoft.com"}), 1500),
-            StatusCode::FORBIDDEN
-        );
-        assert_eq!(status(&json!({"aud": null}), 1500), StatusCode::FORBIDDEN);
-        assert_eq!(
-            status(&json!({"iss": "https://sts.windows.net/other/"}), 1500),
-            StatusCode::UNAUTHORIZED
-        );
-        assert_eq!(
-            status(&json!({"tid": "other"}), 1500),
-            StatusCode::UNAUTHORIZED
-        );
-        assert_eq!(status(&json!({}), 1999), StatusCode::OK);
-        assert_eq!(status(&json!({}), 2000), StatusCode::UNAUTHORIZED);
-        assert_eq!(
-            status(&json!({"exp": null}), 1500),
-            StatusCode::UNAUTHORIZED
-        );
-        assert_eq!(status(&json!({}), 700), StatusCode::OK);
-        assert_eq!(status(&json!({}), 699), StatusCode::UNAUTHORIZED);
-        assert_eq!(
-            authenticate(None, Timestamp::UNIX_EPOCH)
-                .unwrap_err()
-                .status,
-            StatusCode::UNAUTHORIZED
-        );
+        let untimely = Some(BadToken::Untimely);
+        assert_eq!(judged(&json!({}), 1999), None);
+        assert_eq!(judged(&json!({}), 2000), untimely);
+        assert_eq!(judged(&json!({"exp": null}), 1500), untimely);
+        assert_eq!(judged(&json!({}), 700), None);
+        assert_eq!(judged(&json!({}), 699), untimely);
     }
 
     fn caller() -> Caller {
@@ -187,14 +194,18 @@ mod tests {
     }
 
     #[test]
-    fn a_write_role_is_enough_for_reading() {
-        assert_eq!(authorize(&caller(), Plan::Plan2, Route::Machines), Ok(()));
-        assert_eq!(authorize(&caller(), Plan::Plan2, Route::Alerts), Ok(()));
+    fn one_of_the_roles_is_enough() {
+        let machines = ["Machine.Read.All", "Machine.ReadWrite.All"];
+        assert_eq!(
+            authorize(&caller(), Plan::Plan2, Feature::Basic, &machines),
+            Ok(())
+        );
     }
 
     #[test]
     fn missing_roles_are_named() {
-        let denial = authorize(&caller(), Plan::Plan2, Route::Hunting).unwrap_err();
+        let hunting = ["AdvancedQuery.Read.All"];
+        let denial = authorize(&caller(), Plan::Plan2, Feature::Hunting, &hunting).unwrap_err();
         assert_eq!(
             denial,
             Denial::forbidden(
@@ -205,28 +216,19 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_decides_on_hunting_and_vulnerability_management() {
-        let caller = Caller {
-            roles: vec![
-                "AdvancedQuery.Read.All".to_owned(),
-                "Score.Read.All".to_owned(),
-            ],
-            ..caller()
-        };
-        assert_eq!(authorize(&caller, Plan::Plan2, Route::Hunting), Ok(()));
-        assert_eq!(
-            authorize(&caller, Plan::Plan1, Route::Hunting),
-            Err(Denial::disabled_feature())
-        );
-        assert_eq!(
-            authorize(&caller, Plan::Business, Route::Hunting),
-            Err(Denial::disabled_feature())
-        );
-        assert_eq!(
-            authorize(&caller, Plan::Business, Route::ExposureScore),
-            Ok(())
-        );
-        let denial = authorize(&caller, Plan::Plan1, Route::ExposureScore).unwrap_err();
-        assert_eq!(denial.status, StatusCode::UNAUTHORIZED);
+    fn hunting_and_vulnerability_management_are_plan_2s() {
+        let roles = ["Alert.Read.All"];
+        let answer = |plan, feature| authorize(&caller(), plan, feature, &roles);
+        for plan in [Plan::Plan1, Plan::Business] {
+            assert_eq!(answer(plan, Feature::Basic), Ok(()));
+            assert_eq!(
+                answer(plan, Feature::Hunting),
+                Err(Denial::disabled_feature())
+            );
+            let denial = answer(plan, Feature::Vulnerabilities).unwrap_err();
+            assert_eq!(denial.status, http::StatusCode::UNAUTHORIZED);
+        }
+        assert_eq!(answer(Plan::Plan2, Feature::Hunting), Ok(()));
+        assert_eq!(answer(Plan::Plan2, Feature::Vulnerabilities), Ok(()));
     }
 }

@@ -10,8 +10,6 @@ use crate::http::{Request, pairs};
 
 const MACHINES: usize = 5;
 const ALERTS: usize = 8;
-/// Defender's documented maximum and default.
-const PAGE: usize = 10_000;
 
 struct AlertKind {
     title: &'static str,
@@ -66,7 +64,7 @@ const SYSTEMS: [(&str, &str, &str); MACHINES] = [
 ];
 
 /// A number that is always the same for the same tenant and words.
-fn number(tenant: Uuid, words: &[&str]) -> u128 {
+pub(crate) fn number(tenant: Uuid, words: &[&str]) -> u128 {
     let id = tenant.to_string();
     let words: Vec<&str> = std::iter::once(id.as_str())
         .chain(words.iter().copied())
@@ -74,7 +72,7 @@ fn number(tenant: Uuid, words: &[&str]) -> u128 {
     guid::derived(&words).as_u128()
 }
 
-fn time(at: Timestamp) -> String {
+pub(crate) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.0000000Z").to_string()
 }
 
@@ -84,7 +82,7 @@ fn today(now: Timestamp) -> Timestamp {
     Timestamp::from_second(seconds - seconds.rem_euclid(86_400)).unwrap_or(now)
 }
 
-fn ago(now: Timestamp, hours: i64) -> Timestamp {
+pub(crate) fn ago(now: Timestamp, hours: i64) -> Timestamp {
     today(now)
         .checked_sub(SignedDuration::from_hours(hours))
         .unwrap_or(now)
@@ -201,18 +199,6 @@ fn alert(tenant: Uuid, index: usize, now: Timestamp) -> Value {
     })
 }
 
-/// The tenant's exposure score.
-pub(crate) fn exposure_score(host: &str, tenant: Uuid, now: Timestamp) -> Value {
-    let tenths = u32::try_from(number(tenant, &["score"]) % 1000).unwrap_or(0);
-    json!({
-        "@odata.context": context(host, "ExposureScore/$entity"),
-        "time": time(today(now)),
-        "score": f64::from(tenths) / 10.0,
-        "rbacGroupName": null,
-        "rbacGroupId": null,
-    })
-}
-
 /// Options of OData that the emulator lacks are refused: an answer that ignored a filter would look like a filtered one.
 pub(crate) fn check_options(request: &Request) -> Result<(), Denial> {
     let unknown = pairs(request.query.as_bytes())
@@ -226,8 +212,13 @@ pub(crate) fn check_options(request: &Request) -> Result<(), Denial> {
     })
 }
 
-/// A list as OData writes it, with `$top` and `$skip`.
-pub(crate) fn page(request: &Request, set: &str, all: &[Value]) -> Result<Value, Denial> {
+/// A list as OData writes it, with `$top` (so many at most, also without it) and `$skip`.
+pub(crate) fn page(
+    request: &Request,
+    context: &str,
+    all: &[Value],
+    most: usize,
+) -> Result<Value, Denial> {
     let option = |name: &str| match request.query_parameter(name) {
         None => Ok(None),
         Some(text) => text.parse::<usize>().map(Some).map_err(|_| {
@@ -236,29 +227,34 @@ pub(crate) fn page(request: &Request, set: &str, all: &[Value]) -> Result<Value,
             ))
         }),
     };
-    let top = option("$top")?.unwrap_or(PAGE);
-    if top > PAGE {
+    let top = option("$top")?.unwrap_or(most);
+    if top > most {
         let message = format!(
-            "The limit of '{PAGE}' for Top query has been exceeded. The value from the incoming request is '{top}'."
+            "The limit of '{most}' for Top query has been exceeded. The value from the incoming request is '{top}'."
         );
         return Err(Denial::bad_request(message));
     }
     let skip = option("$skip")?.unwrap_or(0);
     let value: Vec<&Value> = all.iter().skip(skip).take(top).collect();
-    Ok(json!({"@odata.context": context(&request.host, set), "value": value}))
+    Ok(json!({"@odata.context": context, "value": value}))
 }
 
-/// One entity by its id.
-pub(crate) fn one(host: &str, set: &str, all: &[Value], id: &str) -> Result<Value, Denial> {
-    let found = all.iter().find(|entity| entity["id"] == id);
-    let mut entity = found
-        .cloned()
-        .ok_or_else(|| Denial::not_found(format!("{set}: {id} was not found")))?;
-    entity["@odata.context"] = context(host, &format!("{set}/$entity")).into();
+/// One entity by its id, which this field holds.
+pub(crate) fn one(context: &str, all: &[Value], field: &str, id: &str) -> Result<Value, Denial> {
+    let found = all.iter().find(|entity| match &entity[field] {
+        Value::String(text) => text == id,
+        number => id.parse::<u64>().is_ok_and(|id| *number == id),
+    });
+    let mut entity = found.cloned().ok_or_else(|| {
+        let set = context.rsplit('#').next().unwrap_or_default();
+        Denial::not_found(format!("{set}: {id} was not found"))
+    })?;
+    entity["@odata.context"] = format!("{context}/$entity").into();
     Ok(entity)
 }
 
-fn context(host: &str, set: &str) -> String {
+/// What the Endpoint and XDR APIs say of what follows.
+pub(crate) fn context(host: &str, set: &str) -> String {
     format!("https://{host}/api/$metadata#{set}")
 }
 

@@ -1,4 +1,4 @@
-//! Defender's error answers.
+//! Defender's error answers; Graph's have the same reasons in another form.
 
 use http::StatusCode;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -61,6 +61,15 @@ impl Denial {
         }
     }
 
+    /// Nobody outside has seen the real answer of a retired call yet.
+    pub(crate) fn retired() -> Self {
+        Self::new(
+            StatusCode::GONE,
+            "Gone",
+            "This API has been retired. Use POST /v1.0/security/runHuntingQuery of Microsoft Graph instead.",
+        )
+    }
+
     /// The denial that fits a bare HTTP status.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         let code = match status {
@@ -68,6 +77,7 @@ impl Denial {
             StatusCode::UNAUTHORIZED => "Unauthorized",
             StatusCode::FORBIDDEN => "Forbidden",
             StatusCode::NOT_FOUND => "NotFound",
+            StatusCode::GONE => "Gone",
             StatusCode::METHOD_NOT_ALLOWED => "MethodNotAllowed",
             StatusCode::TOO_MANY_REQUESTS => "TooManyRequests",
             StatusCode::SERVICE_UNAVAILABLE => "ServiceUnavailable",

@@ -7,8 +7,14 @@ use uuid::Uuid;
 use super::data;
 use super::denial::Denial;
 
+/// A query's columns, by name and type, and its rows.
+pub(crate) struct Table {
+    pub(crate) columns: Vec<(&'static str, &'static str)>,
+    pub(crate) rows: Vec<Value>,
+}
+
 /// Answers any query: with the tenant's devices, or with its alerts if the query begins with an alert table.
-pub(crate) fn run(body: &[u8], tenant: Uuid, now: Timestamp) -> Result<Value, Denial> {
+pub(crate) fn table(body: &[u8], tenant: Uuid, now: Timestamp) -> Result<Table, Denial> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let query = body
         .get("Query")
@@ -23,11 +29,7 @@ pub(crate) fn run(body: &[u8], tenant: Uuid, now: Timestamp) -> Result<Value, De
     } else {
         (DEVICE_COLUMNS, data::machines(tenant, now))
     };
-    let schema: Vec<Value> = columns
-        .iter()
-        .map(|(name, kind, _)| json!({"Name": name, "Type": kind}))
-        .collect();
-    let results: Vec<Value> = rows
+    let rows = rows
         .iter()
         .map(|row| {
             columns
@@ -35,6 +37,22 @@ pub(crate) fn run(body: &[u8], tenant: Uuid, now: Timestamp) -> Result<Value, De
                 .map(|(name, _, field)| ((*name).to_owned(), row[*field].clone()))
                 .collect()
         })
+        .collect();
+    Ok(Table {
+        columns: columns
+            .iter()
+            .map(|(name, kind, _)| (*name, *kind))
+            .collect(),
+        rows,
+    })
+}
+
+/// The answer of the Endpoint and XDR APIs.
+pub(crate) fn run(body: &[u8], tenant: Uuid, now: Timestamp) -> Result<Value, Denial> {
+    let Table { columns, rows } = table(body, tenant, now)?;
+    let schema: Vec<Value> = columns
+        .iter()
+        .map(|(name, kind)| json!({"Name": name, "Type": kind}))
         .collect();
     Ok(json!({
         "Stats": {
@@ -44,10 +62,10 @@ pub(crate) fn run(body: &[u8], tenant: Uuid, now: Timestamp) -> Result<Value, De
                 "cpu": {"user": "00:00:00.0100000", "kernel": "00:00:00", "total cpu": "00:00:00.0100000"},
                 "memory": {"peak_per_node": 33_554_432},
             },
-            "dataset_statistics": [{"table_row_count": results.len(), "table_size": 0}],
+            "dataset_statistics": [{"table_row_count": rows.len(), "table_size": 0}],
         },
         "Schema": schema,
-        "Results": results,
+        "Results": rows,
     }))
 }
 

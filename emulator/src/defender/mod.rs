@@ -1,10 +1,13 @@
-//! Defender for Endpoint's API: who may call (`access`), what is asked (`route`), and the data (`data`, `hunting`).
+//! The APIs of Defender for Endpoint and Defender XDR: who may call (`access`), what is asked (`route`), and the data
+//! (all else).
 
-mod access;
-mod data;
-mod denial;
-mod hunting;
+pub(crate) mod access;
+pub(crate) mod data;
+pub(crate) mod denial;
+pub(crate) mod hunting;
+mod incidents;
 mod route;
 mod service;
+mod vulnerabilities;
 
-pub(crate) use service::{Defender, Graph};
+pub(crate) use service::{Defender, correlation_id, visit};

@@ -1,8 +1,9 @@
-//! What a path of the API asks for, and what that takes.
+//! What a path of the Endpoint and XDR APIs asks for, and what that takes.
 
 use http::Method;
 
-use crate::world::Bucket;
+use super::access::Feature;
+use crate::world::{Api, Bucket};
 
 /// A call that the emulator answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +13,13 @@ pub(crate) enum Route<'a> {
     Machines,
     Machine(&'a str),
     ExposureScore,
+    Vulnerabilities,
+    Vulnerability(&'a str),
+    /// Endpoint's.
     Hunting,
+    Incidents,
+    Incident(&'a str),
+    XdrHunting,
 }
 
 impl<'a> Route<'a> {
@@ -27,23 +34,45 @@ impl<'a> Route<'a> {
         if rest.is_some() {
             return None;
         }
+        let is_run = second.is_some_and(|word| word.eq_ignore_ascii_case("run"));
         match (first.to_ascii_lowercase().as_str(), second) {
             ("alerts", None) => Some(Self::Alerts),
             ("alerts", Some(id)) => Some(Self::Alert(id)),
             ("machines", None) => Some(Self::Machines),
             ("machines", Some(id)) => Some(Self::Machine(id)),
             ("exposurescore", None) => Some(Self::ExposureScore),
-            ("advancedqueries", Some(word)) if word.eq_ignore_ascii_case("run") => {
-                Some(Self::Hunting)
-            }
+            ("vulnerabilities", None) => Some(Self::Vulnerabilities),
+            ("vulnerabilities", Some(id)) => Some(Self::Vulnerability(id)),
+            ("incidents", None) => Some(Self::Incidents),
+            ("incidents", Some(id)) => Some(Self::Incident(id)),
+            ("advancedqueries", _) if is_run => Some(Self::Hunting),
+            ("advancedhunting", _) if is_run => Some(Self::XdrHunting),
             _ => None,
         }
     }
 
     pub(crate) fn method(self) -> Method {
-        match self {
-            Self::Hunting => Method::POST,
+        match self.feature() {
+            Feature::Hunting => Method::POST,
             _ => Method::GET,
+        }
+    }
+
+    /// Whose token opens it.
+    pub(crate) fn api(self) -> Api {
+        match self {
+            Self::Incidents | Self::Incident(_) | Self::XdrHunting => Api::Xdr,
+            _ => Api::Endpoint,
+        }
+    }
+
+    pub(crate) fn feature(self) -> Feature {
+        match self {
+            Self::Hunting | Self::XdrHunting => Feature::Hunting,
+            Self::ExposureScore | Self::Vulnerabilities | Self::Vulnerability(_) => {
+                Feature::Vulnerabilities
+            }
+            _ => Feature::Basic,
         }
     }
 
@@ -53,14 +82,17 @@ impl<'a> Route<'a> {
             Self::Alerts | Self::Alert(_) => &["Alert.Read.All", "Alert.ReadWrite.All"],
             Self::Machines | Self::Machine(_) => &["Machine.Read.All", "Machine.ReadWrite.All"],
             Self::ExposureScore => &["Score.Read.All"],
+            Self::Vulnerabilities | Self::Vulnerability(_) => &["Vulnerability.Read.All"],
             Self::Hunting => &["AdvancedQuery.Read.All"],
+            Self::Incidents | Self::Incident(_) => &["Incident.Read.All", "Incident.ReadWrite.All"],
+            Self::XdrHunting => &["AdvancedHunting.Read.All"],
         }
     }
 
     pub(crate) fn bucket(self) -> Bucket {
-        match self {
-            Self::Hunting => Bucket::Hunting,
-            _ => Bucket::Calls,
+        Bucket {
+            api: self.api(),
+            is_hunting: self.feature() == Feature::Hunting,
         }
     }
 }
@@ -78,7 +110,12 @@ mod tests {
             ("machines", Route::Machines),
             ("machines/abc", Route::Machine("abc")),
             ("exposureScore", Route::ExposureScore),
+            ("vulnerabilities", Route::Vulnerabilities),
+            ("vulnerabilities/CVE-1", Route::Vulnerability("CVE-1")),
             ("advancedqueries/run", Route::Hunting),
+            ("incidents", Route::Incidents),
+            ("incidents/100", Route::Incident("100")),
+            ("advancedHunting/run", Route::XdrHunting),
         ] {
             assert_eq!(Route::parse(&format!("/api/{path}")), Some(route), "{path}");
             assert_eq!(
@@ -98,7 +135,8 @@ mod tests {
             "/v1.0/alerts",
             "/api/v2.0/alerts",
             "/api/alerts/a/b",
-            "/api/incidents",
+            "/api/advancedhunting",
+            "/api/advancedqueries/schema",
         ] {
             assert_eq!(Route::parse(path), None, "{path}");
         }

@@ -2,16 +2,18 @@
 
 use http::StatusCode;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::access::{self, Feature, NoWorkspace};
 use super::denial::Denial;
 use super::route::Route;
-use super::{access, data, hunting};
+use super::{data, hunting, incidents, vulnerabilities};
 use crate::front::{Answer, Service, Visit};
 use crate::hosts::ApiCloud;
 use crate::http::{Reply, Request};
 use crate::login::reply::date;
+use crate::login::resource;
 use crate::world::{Aadsts, Kind, World};
 use crate::{guid, signing};
 
@@ -43,9 +45,24 @@ impl<'a> Defender<'a> {
     fn call(&self, clock: Timestamp) -> Result<Value, Denial> {
         let route = Route::parse(&self.request.path)
             .ok_or_else(|| Denial::of_status(StatusCode::NOT_FOUND))?;
+        if route.feature() == Feature::Hunting && self.world.directory().features.hunting_retired {
+            return Err(Denial::retired());
+        }
         let claims = access::bearer(self.request).and_then(|token| self.world.signer.verify(token));
-        let caller = access::authenticate(claims.as_ref(), clock)?;
-        let plan = access::workspace(&self.world.directory(), &caller, self.cloud)?;
+        let caller = access::authenticate(claims.as_ref(), clock)
+            .map_err(|_| Denial::unauthorized("Unauthorized"))?;
+        if resource::api(&caller.audience) != Some(route.api()) {
+            return Err(Denial::forbidden("The token's audience is not this API's."));
+        }
+        let serves = |cloud| self.cloud.serves(cloud);
+        let plan = access::workspace(&self.world.directory(), &caller, serves).map_err(|none| {
+            Denial::unauthorized(match none {
+                NoWorkspace::NoTenant => "Unauthorized request - Account is not provisioned.",
+                NoWorkspace::NotProvisioned => {
+                    "Unauthorized request - reason of failure: Account mode is inactive"
+                }
+            })
+        })?;
         self.world
             .quota()
             .take(caller.tenant, route.bucket(), self.now)
@@ -53,27 +70,46 @@ impl<'a> Defender<'a> {
         if self.request.method != route.method() {
             return Err(Denial::of_status(StatusCode::METHOD_NOT_ALLOWED));
         }
-        access::authorize(&caller, plan, route)?;
+        access::authorize(&caller, plan, route.feature(), route.roles())?;
         data::check_options(self.request)?;
-        let host = &self.request.host;
+        self.read(route, caller.tenant, clock)
+    }
+
+    fn read(&self, route: Route<'_>, tenant: Uuid, now: Timestamp) -> Result<Value, Denial> {
+        let context = |set| data::context(&self.request.host, set);
+        let list = |set, all: Vec<Value>, most| data::page(self.request, &context(set), &all, most);
+        let one = |set, all: Vec<Value>, field, id| data::one(&context(set), &all, field, id);
         match route {
-            Route::Alerts => {
-                data::page(self.request, "Alerts", &data::alerts(caller.tenant, clock))
+            Route::Alerts => list("Alerts", data::alerts(tenant, now), PAGE),
+            Route::Alert(id) => one("Alerts", data::alerts(tenant, now), "id", id),
+            Route::Machines => list("Machines", data::machines(tenant, now), PAGE),
+            Route::Machine(id) => one("Machines", data::machines(tenant, now), "id", id),
+            Route::ExposureScore => {
+                let context = context("ExposureScore/$entity");
+                Ok(vulnerabilities::exposure_score(&context, tenant, now))
             }
-            Route::Machines => data::page(
-                self.request,
-                "Machines",
-                &data::machines(caller.tenant, clock),
+            Route::Vulnerabilities => list(
+                "Vulnerabilities",
+                vulnerabilities::list(tenant, now),
+                VULNERABILITY_PAGE,
             ),
-            Route::Alert(id) => data::one(host, "Alerts", &data::alerts(caller.tenant, clock), id),
-            Route::Machine(id) => {
-                data::one(host, "Machines", &data::machines(caller.tenant, clock), id)
-            }
-            Route::ExposureScore => Ok(data::exposure_score(host, caller.tenant, clock)),
-            Route::Hunting => hunting::run(&self.request.body, caller.tenant, clock),
+            Route::Vulnerability(id) => one(
+                "Vulnerabilities",
+                vulnerabilities::list(tenant, now),
+                "id",
+                id,
+            ),
+            Route::Incidents => list("Incidents", incidents::list(tenant, now), INCIDENT_PAGE),
+            Route::Incident(id) => one("Incidents", incidents::list(tenant, now), "incidentId", id),
+            Route::Hunting | Route::XdrHunting => hunting::run(&self.request.body, tenant, now),
         }
     }
 }
+
+/// Microsoft's documented maxima, which are also the defaults.
+const PAGE: usize = 10_000;
+const VULNERABILITY_PAGE: usize = 8_000;
+const INCIDENT_PAGE: usize = 100;
 
 impl Service for Defender<'_> {
     fn visit(&self) -> Visit {
@@ -108,47 +144,8 @@ impl Service for Defender<'_> {
 const ODATA_JSON: http::HeaderValue =
     http::HeaderValue::from_static("application/json; odata.metadata=minimal");
 
-/// One request of Microsoft Graph, which this version only declines.
-pub(crate) struct Graph<'a> {
-    request: &'a Request,
-    correlation_id: Uuid,
-}
-
-impl<'a> Graph<'a> {
-    pub(crate) fn new(request: &'a Request) -> Self {
-        Self {
-            request,
-            correlation_id: correlation_id(request),
-        }
-    }
-}
-
-impl Service for Graph<'_> {
-    fn visit(&self) -> Visit {
-        visit(self.request, self.correlation_id)
-    }
-
-    fn answer(&self, _clock: Timestamp, _claims: Option<&Map<String, Value>>) -> Answer {
-        let message = "Microsoft Graph is not supported in this version of entra-emulator.";
-        let body = json!({"error": {"code": "notImplemented", "message": message}});
-        Answer::by_status(Reply::json(StatusCode::NOT_IMPLEMENTED, &body))
-    }
-
-    fn refuse(&self, _fault: &Aadsts) -> Answer {
-        Answer::by_status(self.status(StatusCode::INTERNAL_SERVER_ERROR))
-    }
-
-    fn status(&self, status: StatusCode) -> Reply {
-        Denial::of_status(status).reply(self.correlation_id)
-    }
-
-    fn finish(&self, reply: Reply) -> Reply {
-        reply
-    }
-}
-
 /// Whose token it claims to be, good or not: the journal and faults are about who asks.
-fn visit(request: &Request, correlation_id: Uuid) -> Visit {
+pub(crate) fn visit(request: &Request, correlation_id: Uuid) -> Visit {
     let claims = access::bearer(request)
         .and_then(signing::unverified_claims)
         .unwrap_or_default();
@@ -166,7 +163,7 @@ fn visit(request: &Request, correlation_id: Uuid) -> Visit {
     }
 }
 
-fn correlation_id(request: &Request) -> Uuid {
+pub(crate) fn correlation_id(request: &Request) -> Uuid {
     request
         .header("client-request-id")
         .and_then(guid::parse)

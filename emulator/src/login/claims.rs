@@ -8,13 +8,16 @@ use uuid::Uuid;
 use super::credentials::Credential;
 use super::token::Grant;
 use crate::guid;
-use crate::world::Cloud;
+use crate::world::{Api, Cloud};
 
 /// Entra dates tokens back so far, for resources whose clocks are slow.
 pub(crate) const BACKDATE: i64 = 300;
 /// Entra's default: 60 to 90 minutes, at random.
 const SHORTEST: u32 = 3599;
 const SPREAD: u32 = 1801;
+
+/// The directory role that Graph's tokens name for every application.
+const APPLICATION_ROLE: &str = "0997a1d0-0d1d-4acb-b408-d5ca73121e90";
 
 /// The claims of a token minted at this second and valid for so many. `trace` is the request's id, unique.
 pub(crate) fn of(grant: &Grant, trace: Uuid, now: i64, lifetime: u32) -> Map<String, Value> {
@@ -46,6 +49,10 @@ pub(crate) fn of(grant: &Grant, trace: Uuid, now: i64, lifetime: u32) -> Map<Str
         "uti": unique,
         "ver": "1.0",
     });
+    if grant.api == Api::Graph {
+        claims["idtyp"] = "app".into();
+        claims["wids"] = json!([APPLICATION_ROLE]);
+    }
     if !grant.roles.is_empty() {
         claims["roles"] = json!(grant.roles);
     }
@@ -92,7 +99,7 @@ pub(crate) fn change(claims: &mut Map<String, Value>, changes: &Map<String, Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::{Api, TokenLifetime};
+    use crate::world::TokenLifetime;
 
     fn grant(roles: &[&str]) -> Grant {
         Grant {
@@ -147,6 +154,22 @@ mod tests {
             ..grant(&[])
         };
         assert_eq!(of(&grant, Uuid::nil(), 0, 1)["appidacr"], "2");
+    }
+
+    #[test]
+    fn graphs_tokens_say_that_they_are_an_applications() {
+        let grant = Grant {
+            api: Api::Graph,
+            audience: "https://graph.microsoft.com".to_owned(),
+            ..grant(&["SecurityAlert.Read.All"])
+        };
+        let claims = of(&grant, Uuid::nil(), 0, 1);
+        assert_eq!(claims["aud"], "https://graph.microsoft.com");
+        assert_eq!(
+            (&claims["ver"], &claims["idtyp"]),
+            (&json!("1.0"), &json!("app"))
+        );
+        assert_eq!(claims["wids"], json!([APPLICATION_ROLE]));
     }
 
     #[test]

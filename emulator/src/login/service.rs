@@ -2,6 +2,8 @@
 
 use std::cell::LazyCell;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -16,7 +18,7 @@ use crate::front::{Answer, Outcome, Service, Visit};
 use crate::guid;
 use crate::hosts::LoginCloud;
 use crate::http::{Reply, Request};
-use crate::world::{Aadsts, Kind, World};
+use crate::world::{Aadsts, Api, Kind, World};
 
 /// One request of a login host.
 pub(crate) struct Login<'a> {
@@ -86,8 +88,9 @@ impl<'a> Login<'a> {
         if let Some(changes) = changes {
             claims::change(&mut claims, changes);
         }
+        let nonce = (grant.api == Api::Graph).then(|| URL_SAFE_NO_PAD.encode(Uuid::new_v4()));
         Some(Minted {
-            access_token: self.world.signer.sign(&claims)?,
+            access_token: self.world.signer.sign(&claims, nonce.as_deref())?,
             resource: grant.audience.clone(),
             expires_in: lifetime,
             refresh_in: grant.lifetime.refresh_in,

@@ -118,6 +118,13 @@ pub(crate) fn later(now: Timestamp, seconds: u32) -> Option<Timestamp> {
         .flatten()
 }
 
+/// What is switched on or off for everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Features {
+    /// Whether the hunting calls of the Endpoint and XDR APIs are gone.
+    pub(crate) hunting_retired: bool,
+}
+
 /// How long tokens live.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TokenLifetime {
@@ -132,6 +139,7 @@ pub(crate) struct Directory {
     pub(crate) applications: HashMap<Uuid, Application>,
     pub(crate) tenants: HashMap<Uuid, Tenant>,
     pub(crate) lifetime: TokenLifetime,
+    pub(crate) features: Features,
 }
 
 impl Directory {

@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 pub(crate) use assertions::{Assertions, UsedAssertion};
 pub(crate) use directory::{
-    Application, Cloud, Consent, Directory, Plan, Secret, Tenant, TenantState, TokenLifetime, later,
+    Application, Cloud, Consent, Directory, Features, Plan, Secret, Tenant, TenantState,
+    TokenLifetime, later,
 };
 pub(crate) use faults::{Aadsts, BadBody, FaultEntry, FaultKind, Faults, Match, RetryAfter};
 pub(crate) use journal::{Entry, Journal, Kind};

@@ -150,6 +150,19 @@ impl Bed {
         body["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// An access token for a resource, whose address this is.
+    pub async fn token_for(&self, host: &str, resource: &str) -> String {
+        let scope = format!("{resource}/.default");
+        let (status, body) = self.ask_with(host, TENANT, &[("scope", &scope)]).await;
+        assert_eq!(status, 200, "{body}");
+        body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    pub async fn post_api(&self, url: &str, token: &str, body: &Value) -> Answer {
+        let request = self.client.post(url).bearer_auth(token).json(body);
+        answer(request.send().await.unwrap()).await
+    }
+
     pub async fn get_api(&self, url: &str, token: &str) -> Answer {
         answer(
             self.client

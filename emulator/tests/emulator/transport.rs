@@ -206,7 +206,7 @@ async fn a_bad_configuration_keeps_it_from_starting() {
     for (config, place) in [
         (json!({"oops": 1}), "oops"),
         (
-            json!({"tenants": {TENANT: {"resources": ["Intune"]}}}),
+            json!({"tenants": {TENANT: {"consents": {"x": []}}}}),
             TENANT,
         ),
         (
