@@ -228,7 +228,7 @@ async fn write_status(
                 resource_version,
                 status.clone(),
             );
-            let said = notices(&g);
+            let said = notices(&g, now);
             tell(ctx, snapshot, &before, &status, said).await;
             Ok(())
         }

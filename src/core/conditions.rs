@@ -14,6 +14,7 @@ use crate::api::{DefenderTenantStatus, TargetStatus, TokenStatus};
 
 mod events;
 mod problems;
+mod remarks;
 
 pub use events::{Notice, note, ready_of, transition};
 pub use problems::{Problem, problems};
@@ -28,6 +29,7 @@ pub const GRANTED: &str = "Granted";
 #[must_use]
 pub fn is_ready(g: &Gathered<'_>, now: Timestamp) -> bool {
     g.live(now).is_some()
+        && !g.is_for_other_audience(now)
         && g.live_roles(now)
             .is_none_or(|granted| may_publish(g, granted))
 }
@@ -162,7 +164,12 @@ fn conditions(
             (None, None) => None,
         };
         match draft {
-            Some(draft) => drafts.push(draft),
+            Some(mut draft) => {
+                if type_ == ConditionType::RolesGranted {
+                    draft.message = remarks::added(draft.message, g, now);
+                }
+                drafts.push(draft);
+            }
             None => kept.extend(
                 g.tenant
                     .status

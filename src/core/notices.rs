@@ -1,6 +1,6 @@
 //! Things worth an Event although no condition flips.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::conditions::Notice;
 use super::gathered::{Gathered, Minted};
@@ -10,7 +10,7 @@ use super::schedule::lifetime_too_short;
 
 /// What to say after this reconcile.
 #[must_use]
-pub fn notices(g: &Gathered<'_>) -> Vec<Notice> {
+pub fn notices(g: &Gathered<'_>, now: Timestamp) -> Vec<Notice> {
     let mut said = Vec::new();
     if !g.tenant.is_observed() {
         let required = g.required().roles;
@@ -24,6 +24,8 @@ pub fn notices(g: &Gathered<'_>) -> Vec<Notice> {
                 ),
             ));
         }
+        let ends = roles::retirement(&required, g.tenant.spec.api, now);
+        said.extend(ends.map(|text| warning(roles::RETIREMENT_EVENT, text.to_owned())));
         let denied = denied_metadata(g);
         if !denied.is_empty() {
             said.push(warning(

@@ -132,6 +132,9 @@ fn step(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Step {
     if let Some(failure) = g.session.failed_write {
         return after_failed_write(g, failure, now, wake);
     }
+    if !g.endpoints.has_front_door {
+        return retire(g, now, wake).unwrap_or(Step::Rest);
+    }
     // The end of a fight changes the status, also where nothing is left to repair.
     let _ = contested(g, now, wake);
     withdraw(g, now, wake)
@@ -239,7 +242,7 @@ fn probe(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     if mode == Probe::Never || g.tenant.spec.suspend {
         return None;
     }
-    g.live(now)?;
+    g.live(now).filter(|_| !g.is_for_other_audience(now))?;
     if g.session.probed.is_some() {
         if mode == Probe::Daily {
             wake.at(saturating_add(now, PROBE_EVERY));

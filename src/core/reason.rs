@@ -71,6 +71,8 @@ pub enum Reason {
     NotPermitted,
     /// The namespace is being deleted.
     NamespaceTerminating,
+    /// The API has no front door in the region asked for.
+    RegionUnavailable,
     /// `spec.suspend` is set.
     Suspended,
 }
@@ -182,7 +184,7 @@ const fn facts(
 
 impl Reason {
     /// Every reason, the most urgent last: what is seen first in `kubectl get` when several hold.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::TokenPublished,
         Self::Pending,
         Self::RolesMissing,
@@ -216,6 +218,7 @@ impl Reason {
         Self::ApplicationTerminating,
         Self::ApplicationNotFound,
         Self::SecretRefDenied,
+        Self::RegionUnavailable,
         Self::NamespaceTerminating,
     ];
 
@@ -261,15 +264,15 @@ impl Reason {
             Self::AppMisconfigured => facts("AppMisconfigured", Some((CredentialReady, False)), A::Stalled, O::Partner,
                 "The application's registration doesn't allow this request."),
             Self::ConsentRequired => facts("ConsentRequired", Some((ConsentGranted, False)), A::Stalled, O::Customer,
-                "The customer hasn't consented: send status.consentUrl to an administrator of the customer. If that page says AADSTS650052, the customer has no Defender for Endpoint."),
+                "The customer hasn't consented: send status.consentUrl to an administrator of the customer. If that page says AADSTS650052, the customer's tenant lacks the product behind one of the application's permissions."),
             Self::NoRoles => facts("NoRoles", Some((ConsentGranted, False)), A::Stalled, O::Customer,
                 "The token carries no role: send status.consentUrl to an administrator of the customer."),
             Self::ServicePrincipalDisabled => facts("ServicePrincipalDisabled", Some((ConsentGranted, False)), A::Stalled, O::Customer,
                 "The customer switched the application off in its tenant."),
             Self::ResourceNotInTenant => facts("ResourceNotInTenant", Some((ConsentGranted, False)), A::Stalled, O::Customer,
-                "The customer's tenant has no Microsoft Defender for Endpoint."),
+                "The customer's tenant doesn't have the product behind spec.api."),
             Self::NotProvisioned => facts("NotProvisioned", Some((ConsentGranted, Unknown)), A::Stalled, O::Customer,
-                "Microsoft Defender for Endpoint isn't set up in the customer's tenant."),
+                "Microsoft Defender isn't set up in the customer's tenant."),
             Self::BlockedByPolicy => facts("BlockedByPolicy", Some((ConsentGranted, Unknown)), A::Stalled, O::Customer,
                 "A policy of the customer's tenant blocks the application."),
             Self::TenantNotFound => facts("TenantNotFound", Some((ConsentGranted, Unknown)), A::Stalled, O::Partner,
@@ -292,6 +295,8 @@ impl Reason {
                 "The API server denies the operator a write."),
             Self::NamespaceTerminating => facts("NamespaceTerminating", None, A::Stalled, O::Platform,
                 "The namespace is being deleted."),
+            Self::RegionUnavailable => facts("RegionUnavailable", None, A::Stalled, O::Platform,
+                "spec.api has no front door in spec.region in this cloud, so nothing is minted: set spec.region to one that it has."),
             Self::Suspended => facts("Suspended", None, A::Stalled, O::Nobody,
                 "spec.suspend is set: nothing is minted."),
         }

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::probe::Check;
+use crate::api::cloud::DefenderApi;
 use crate::core::errors::retry::{http_date, retry_after};
 use crate::core::errors::{
     BodyClass, Certainty, ErrorAnswer, Failure, Retry, Scope, Verdict, classify,
@@ -16,18 +18,18 @@ struct Row {
     detail: &'static str,
 }
 
-/// The messages that were seen, in the API's documentation of its errors and in public questions. They come with
+/// The messages that were seen, in the APIs' documentation of their errors and in public questions. They come with
 /// 401 as well as with 403: the status alone doesn't tell a bad token from a tenant that isn't set up.
-const PHRASES: [Row; 5] = [
+const PHRASES: [Row; 8] = [
     Row {
         phrase: "account mode is inactive",
         reason: Reason::NotProvisioned,
-        detail: "The API says that the account is inactive: Defender for Endpoint isn't set up yet, or was just now.",
+        detail: "The API says that the account is inactive: Microsoft Defender isn't set up yet, or was just now.",
     },
     Row {
-        phrase: "account is not provisioned",
+        phrase: "is not provisioned",
         reason: Reason::NotProvisioned,
-        detail: "The API says that the account isn't provisioned: open Defender for Endpoint once in the customer's portal.",
+        detail: "The API says that the account isn't provisioned: open Microsoft Defender once in the customer's portal.",
     },
     Row {
         phrase: "no tvm license",
@@ -44,6 +46,21 @@ const PHRASES: [Row; 5] = [
         reason: Reason::RolesMissing,
         detail: "The API says that the token lacks a role.",
     },
+    Row {
+        phrase: "\"authorization_requestdenied\"",
+        reason: Reason::RolesMissing,
+        detail: "Microsoft Graph says that the token lacks a role.",
+    },
+    Row {
+        phrase: "invalid audience",
+        reason: Reason::TokenMismatch,
+        detail: "Microsoft Graph refused the token: its audience is wrong.",
+    },
+    Row {
+        phrase: "\"invalidauthenticationtoken\"",
+        reason: Reason::TokenMismatch,
+        detail: "Microsoft Graph refused the token: it takes it for expired or forged.",
+    },
 ];
 
 /// Most of an error's body that is looked at.
@@ -55,22 +72,22 @@ pub(super) fn interpret(
     retry_after_header: Option<&str>,
     date: Option<&str>,
     body: &[u8],
-    not_found_is_fine: bool,
+    check: Check,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    if (200..=299).contains(&status) || (status == 404 && not_found_is_fine) {
+    if (200..=299).contains(&status) || (status == 404 && check.not_found_is_fine) {
         return Ok(());
     }
     Err(Failure {
-        verdict: verdict(status, body),
+        verdict: verdict(status, body, check.api),
         retry_after: retry_after_header.and_then(|value| retry_after(value, now)),
-        correlation_id: target(body),
+        correlation_id: name_of(body),
         trace_id: None,
         server_date: date.and_then(http_date),
     })
 }
 
-fn verdict(status: u16, body: &[u8]) -> Verdict {
+fn verdict(status: u16, body: &[u8], api: DefenderApi) -> Verdict {
     let text = String::from_utf8_lossy(body).to_ascii_lowercase();
     let refused = |reason, detail| Verdict {
         code: None,
@@ -89,6 +106,11 @@ fn verdict(status: u16, body: &[u8]) -> Verdict {
             None if status == 401 => refused(
                 Reason::TokenMismatch,
                 "The API refused the token (401): it takes it for expired or for another API's.",
+            ),
+            // Graph answers a wrong audience with 401.
+            None if api == DefenderApi::Graph => refused(
+                Reason::NotProvisioned,
+                "Microsoft Graph denies the call (403) without saying that a role is missing: the customer has no Microsoft Defender, or it isn't set up.",
             ),
             None => refused(
                 Reason::TokenMismatch,
@@ -122,27 +144,34 @@ fn verdict(status: u16, body: &[u8]) -> Verdict {
     }
 }
 
-/// `{"error":{"code":…,"message":…,"target":GUID}}`: the GUID names the answer at Microsoft's support.
-fn target(body: &[u8]) -> Option<uuid::Uuid> {
+/// `{"error":{"code":…,"message":…,"target":GUID}}`, of Graph `{"error":{…,"innerError":{"request-id":GUID}}}`: the GUID
+/// names the answer at Microsoft's support.
+fn name_of(body: &[u8]) -> Option<uuid::Uuid> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    uuid::Uuid::try_parse(body.get("error")?.get("target")?.as_str()?).ok()
+    let error = body.get("error")?;
+    let id = error
+        .get("target")
+        .or_else(|| error.get("innerError")?.get("request-id"))?;
+    uuid::Uuid::try_parse(id.as_str()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::probe::checks;
     use super::*;
     use std::time::Duration;
 
+    const MACHINES: Check = checks(DefenderApi::Endpoint)[0];
+    const ALERTS: Check = checks(DefenderApi::Endpoint)[1];
+    const GRAPH: Check = checks(DefenderApi::Graph)[0];
+
+    fn told(status: u16, body: &str, check: Check) -> Result<(), Failure> {
+        let now = Timestamp::UNIX_EPOCH;
+        interpret(status, None, None, body.as_bytes(), check, now)
+    }
+
     fn read(status: u16, body: &str) -> Failure {
-        interpret(
-            status,
-            None,
-            None,
-            body.as_bytes(),
-            true,
-            Timestamp::UNIX_EPOCH,
-        )
-        .unwrap_err()
+        told(status, body, MACHINES).unwrap_err()
     }
 
     fn body(code: &str, message: &str) -> String {
@@ -154,13 +183,9 @@ mod tests {
     #[test]
     fn success_and_no_machines_are_success() {
         for status in [200, 204, 404] {
-            assert_eq!(
-                interpret(status, None, None, b"", true, Timestamp::UNIX_EPOCH),
-                Ok(())
-            );
+            assert_eq!(told(status, "", MACHINES), Ok(()));
         }
-        let elsewhere =
-            interpret(404, None, None, b"{}", false, Timestamp::UNIX_EPOCH).unwrap_err();
+        let elsewhere = told(404, "{}", ALERTS).unwrap_err();
         assert_eq!(elsewhere.verdict.scope, Scope::Tenant);
     }
 
@@ -207,6 +232,57 @@ mod tests {
             (403, "Forbidden", "Forbidden", Reason::TokenMismatch),
         ] {
             let failure = read(status, &body(code, message));
+            assert_eq!(
+                (failure.verdict.reason, failure.verdict.scope),
+                (reason, Scope::Tenant),
+                "{message}"
+            );
+            assert_eq!(
+                failure.correlation_id.unwrap().to_string(),
+                "7f5b0a58-1c0b-4b63-9d37-0f1d2a3b4c5d"
+            );
+        }
+    }
+
+    #[test]
+    fn graph_has_errors_of_its_own() {
+        for (status, code, message, reason) in [
+            (
+                401,
+                "InvalidAuthenticationToken",
+                "Access token has expired or is not yet valid.",
+                Reason::TokenMismatch,
+            ),
+            (
+                401,
+                "InvalidAuthenticationToken",
+                "Access token validation failure. Invalid audience.",
+                Reason::TokenMismatch,
+            ),
+            (
+                403,
+                "Forbidden",
+                "Missing application roles. API required roles: SecurityIncident.Read.All,SecurityIncident.ReadWrite.All, application roles: .",
+                Reason::RolesMissing,
+            ),
+            (
+                403,
+                "Authorization_RequestDenied",
+                "Insufficient privileges to complete the operation.",
+                Reason::RolesMissing,
+            ),
+            (
+                403,
+                "Forbidden",
+                "Account is not provisioned.",
+                Reason::NotProvisioned,
+            ),
+            (403, "Forbidden", "Forbidden", Reason::NotProvisioned),
+        ] {
+            let body = format!(
+                r#"{{"error":{{"code":"{code}","message":"{message}","innerError":{{"date":"2026-06-23T14:02:11","request-id":"7f5b0a58-1c0b-4b63-9d37-0f1d2a3b4c5d","client-request-id":"00000000-1111-2222-3333-444455556666"}}}}}}"#
+            );
+            let failure = told(status, &body, GRAPH).unwrap_err();
             assert_eq!(
                 (failure.verdict.reason, failure.verdict.scope),
                 (reason, Scope::Tenant),
@@ -290,7 +366,7 @@ mod tests {
                     Some("5"),
                     Some("x"),
                     text.as_bytes(),
-                    false,
+                    ALERTS,
                     Timestamp::UNIX_EPOCH,
                 ) {
                     assert_ne!(failure.verdict.scope, Scope::Credential);

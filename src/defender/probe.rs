@@ -6,7 +6,7 @@ use reqwest::header::{ACCEPT, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
 use zeroize::Zeroizing;
 
 use super::answer::{LOOKED_AT, interpret};
-use crate::api::cloud::DefenderApi;
+use crate::api::cloud::DefenderApi::{self, Endpoint, Graph, Xdr};
 use crate::core::errors::{Failure, transport as no_answer};
 use crate::core::ids::{AccessToken, ApiUrl};
 use crate::core::roles::satisfies;
@@ -15,6 +15,8 @@ use crate::entra::transport;
 /// A call that a role allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Check {
+    /// Which API it is of.
+    pub api: DefenderApi,
     /// What the token must carry.
     pub role: &'static str,
     /// What is called.
@@ -27,14 +29,15 @@ pub struct Check {
 #[must_use]
 pub const fn checks(api: DefenderApi) -> &'static [Check] {
     match api {
-        DefenderApi::Endpoint => ENDPOINT,
-        DefenderApi::Xdr => XDR,
-        DefenderApi::Graph => GRAPH,
+        Endpoint => ENDPOINT,
+        Xdr => XDR,
+        Graph => GRAPH,
     }
 }
 
-const fn check(role: &'static str, path: &'static str) -> Check {
+const fn check(api: DefenderApi, role: &'static str, path: &'static str) -> Check {
     Check {
+        api,
         role,
         path,
         not_found_is_fine: false,
@@ -44,21 +47,19 @@ const fn check(role: &'static str, path: &'static str) -> Check {
 const ENDPOINT: &[Check] = &[
     Check {
         not_found_is_fine: true,
-        ..check("Machine.Read.All", "/api/machines?$top=1")
+        ..check(Endpoint, "Machine.Read.All", "/api/machines?$top=1")
     },
-    check("Alert.Read.All", "/api/alerts?$top=1"),
+    check(Endpoint, "Alert.Read.All", "/api/alerts?$top=1"),
     // Last: it needs a licence for vulnerability management as well.
-    check("Score.Read.All", "/api/exposureScore"),
+    check(Endpoint, "Score.Read.All", "/api/exposureScore"),
 ];
 
-const XDR: &[Check] = &[check("Incident.Read.All", "/api/incidents?$top=1")];
+const XDR: &[Check] = &[check(Xdr, "Incident.Read.All", "/api/incidents?$top=1")];
 
+#[rustfmt::skip]
 const GRAPH: &[Check] = &[
-    check(
-        "SecurityIncident.Read.All",
-        "/v1.0/security/incidents?$top=1",
-    ),
-    check("SecurityAlert.Read.All", "/v1.0/security/alerts_v2?$top=1"),
+    check(Graph, "SecurityIncident.Read.All", "/v1.0/security/incidents?$top=1"),
+    check(Graph, "SecurityAlert.Read.All", "/v1.0/security/alerts_v2?$top=1"),
 ];
 
 /// The call that a token of this API with these roles can be proven by; `None` if there is none.
@@ -116,14 +117,7 @@ impl Prober {
             Ok(transport::Read::Truncated) | Err(_) => Zeroizing::default(),
         };
         let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        interpret(
-            status,
-            text(RETRY_AFTER),
-            text(DATE),
-            &body,
-            check.not_found_is_fine,
-            now,
-        )
+        interpret(status, text(RETRY_AFTER), text(DATE), &body, check, now)
     }
 }
 
@@ -133,7 +127,6 @@ mod tests {
 
     #[test]
     fn the_call_follows_from_api_and_roles() {
-        use DefenderApi::{Endpoint, Graph, Xdr};
         for (api, roles, path) in [
             (
                 Endpoint,

@@ -169,7 +169,7 @@ fn a_region_that_an_api_does_not_have_in_a_cloud_is_refused_with_those_that_it_h
                     }
                     let message = outcome.expect_err("refused");
                     let expected = format!(
-                        "spec.region: Invalid value: \"object\": api {api} in cloud {cloud} has no front door in region {region}: set region to global"
+                        "spec.region: Invalid value: api {api} in cloud {cloud} has no front door in region {region}: set region to global"
                     );
                     assert!(message.contains(&expected), "{message}");
                 }

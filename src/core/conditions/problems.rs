@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::is_ready;
+use super::{is_ready, remarks};
 use crate::api::MissingRolePolicy;
+use crate::api::cloud::regions;
 use crate::core::attempt;
 use crate::core::breaker::Health;
 use crate::core::errors::Scope;
@@ -54,6 +55,9 @@ impl Problem {
 #[must_use]
 pub fn problems(g: &Gathered<'_>, now: Timestamp) -> Vec<Problem> {
     let mut found = Vec::new();
+    if !g.endpoints.has_front_door {
+        found.push(no_front_door(g));
+    }
     credential_problems(g, now, &mut found);
     mint_problems(g, now, &mut found);
     target_problems(g, now, &mut found);
@@ -78,6 +82,14 @@ pub fn problems(g: &Gathered<'_>, now: Timestamp) -> Vec<Problem> {
     found.sort_by_key(|problem| std::cmp::Reverse(problem.reason.urgency()));
     found.dedup_by_key(|problem| problem.reason);
     found
+}
+
+/// An older CRD let the region in.
+fn no_front_door(g: &Gathered<'_>) -> Problem {
+    let (cloud, api) = (g.tenant.spec.cloud, g.tenant.spec.api);
+    let regions: Vec<_> = regions(cloud, api).iter().map(|r| r.as_str()).collect();
+    let detail = format!("api {api} in cloud {cloud} has: {}", regions.join(", "));
+    Problem::with(Reason::RegionUnavailable, &detail)
 }
 
 fn credential_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
@@ -148,7 +160,7 @@ fn carried(g: &Gathered<'_>, reason: Reason) -> Problem {
         .find(|c| c.reason == reason.as_str() && !c.message.is_empty());
     let mut problem = Problem::new(reason);
     if let Some(condition) = said {
-        problem.message = condition.message.clone().into();
+        problem.message = remarks::removed(&condition.message).to_owned().into();
     }
     problem
 }

@@ -6,6 +6,7 @@ use crate::core::gathered::WriteFailure;
 
 mod events;
 mod kstatus;
+mod requirements;
 mod table;
 mod times;
 mod token;

@@ -5,7 +5,7 @@ use crate::core::gathered::{Denied, NoApplication, Obstacle};
 use crate::core::testing::{Lead, Microsoft, World, at, code, http, roles, token};
 
 /// The design's table: reason, what it says beside Ready, abnormal condition.
-pub(super) const TABLE: [(Reason, &str, &str); 34] = [
+pub(super) const TABLE: [(Reason, &str, &str); 35] = [
     (Reason::TokenPublished, "", ""),
     (Reason::Pending, "", "Reconciling"),
     (Reason::Throttled, "", "Reconciling"),
@@ -83,6 +83,7 @@ pub(super) const TABLE: [(Reason, &str, &str); 34] = [
     (Reason::TargetContested, "", "Stalled"),
     (Reason::NotPermitted, "", "Stalled"),
     (Reason::NamespaceTerminating, "", "Stalled"),
+    (Reason::RegionUnavailable, "", "Stalled"),
     (Reason::Suspended, "", "Stalled"),
 ];
 
@@ -152,6 +153,7 @@ pub(super) fn befall(world: &mut World, reason: Reason) {
         Reason::NamespaceTerminating => {
             world.session.failed_write = Some(WriteFailure::NamespaceTerminating);
         }
+        Reason::RegionUnavailable => world.endpoints.has_front_door = false,
         Reason::Suspended => world.spec(|spec| spec.suspend = true),
     }
 }
