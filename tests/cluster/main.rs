@@ -12,6 +12,7 @@ mod crd_cases;
 mod credential;
 mod faults;
 mod lifecycle;
+mod matrix;
 mod mismatch;
 mod proxy;
 mod published;

@@ -17,7 +17,7 @@ pub fn claims(secret: &Secret) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
-fn keys(secret: &Secret) -> BTreeSet<String> {
+pub fn keys(secret: &Secret) -> BTreeSet<String> {
     secret
         .data
         .iter()
@@ -25,90 +25,8 @@ fn keys(secret: &Secret) -> BTreeSet<String> {
         .collect()
 }
 
-fn set(names: &[&str]) -> BTreeSet<String> {
+pub fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
-}
-
-const PUBLIC: &str = "https://api.securitycenter.microsoft.com";
-const GCC: &str = "https://api-gcc.securitycenter.microsoft.us";
-const GOV: &str = "https://api-gov.securitycenter.microsoft.us";
-
-/// Cloud, region, audience, front door.
-#[rustfmt::skip]
-const FRONT_DOORS: [(&str, &str, &str, &str); 11] = [
-    ("Commercial", "global", PUBLIC, "https://api.security.microsoft.com"),
-    ("Commercial", "us", PUBLIC, "https://us.api.security.microsoft.com"),
-    ("Commercial", "eu", PUBLIC, "https://eu.api.security.microsoft.com"),
-    ("Commercial", "uk", PUBLIC, "https://uk.api.security.microsoft.com"),
-    ("Commercial", "au", PUBLIC, "https://au.api.security.microsoft.com"),
-    ("Commercial", "swa", PUBLIC, "https://swa.api.security.microsoft.com"),
-    ("Commercial", "ina", PUBLIC, "https://ina.api.security.microsoft.com"),
-    ("Commercial", "aea", PUBLIC, "https://aea.api.security.microsoft.com"),
-    ("GCC", "global", GCC, GCC),
-    ("GCCHigh", "global", GOV, GOV),
-    ("DoD", "global", GOV, GOV),
-];
-
-#[test]
-fn each_cloud_and_region_gets_the_right_token_and_front_door() {
-    run(async {
-        let lab = Lab::new("clouds").await;
-        for (n, (cloud, region, ..)) in (1..).zip(&FRONT_DOORS) {
-            let body = json!({"cloud": cloud, "consents": {CLIENT: ["Alert.Read.All"]}});
-            lab.emulator.tenant(&guid(n), &body).await;
-            let spec = json!({"tenantId": guid(n), "cloud": cloud, "region": region, "requiredRoles": ["Alert.Read.All"]});
-            lab.tenant(&format!("t{n}"), spec).await;
-        }
-        for (n, (cloud, region, audience, url)) in (1..).zip(&FRONT_DOORS) {
-            let tenant = lab.reason(&format!("t{n}"), "True", "TokenPublished").await;
-            let secret = lab.target(&format!("t{n}")).await.expect("the Secret");
-            let what = format!("{cloud} {region}");
-            assert_eq!(
-                keys(&secret),
-                set(&[
-                    "token",
-                    "authorization",
-                    "expires-on",
-                    "tenant-id",
-                    "api-url"
-                ]),
-                "{what}"
-            );
-            let token = key(&secret, "token").expect("a token");
-            assert_eq!(
-                key(&secret, "authorization"),
-                Some(format!("Bearer {token}")),
-                "{what}"
-            );
-            assert_eq!(key(&secret, "tenant-id"), Some(guid(n)), "{what}");
-            assert_eq!(key(&secret, "api-url").as_deref(), Some(*url), "{what}");
-            let claims = claims(&secret);
-            assert_eq!(claims["aud"], json!(audience), "{what}");
-            assert_eq!(claims["tid"], json!(guid(n)), "{what}");
-            assert_eq!(claims["appid"], json!(CLIENT), "{what}");
-            let expires: jiff::Timestamp = key(&secret, "expires-on")
-                .expect("a date")
-                .parse()
-                .expect("RFC 3339");
-            assert!(
-                (claims["exp"].as_i64().expect("exp") - expires.as_second()).abs() <= 2,
-                "{what}"
-            );
-            let status = tenant.status.expect("a status");
-            let shown = status.token.expect("a token");
-            assert_eq!(shown.expires_at.0, expires, "{what}");
-            assert_eq!(shown.roles, ["Alert.Read.All"], "{what}");
-            assert_eq!(shown.audience, *audience, "{what}");
-            assert_eq!(shown.application_id, CLIENT, "{what}");
-            // The token opens the API at its own front door.
-            assert_eq!(
-                lab.call(&format!("{url}/api/alerts"), &token).await,
-                200,
-                "{what}"
-            );
-        }
-        lab.finish().await;
-    });
 }
 
 #[test]

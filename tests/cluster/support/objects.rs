@@ -37,6 +37,17 @@ impl Lab {
 
     /// The same in another namespace.
     pub async fn tenant_in(&self, ns: &str, name: &str, spec: Value) {
+        let applied = self.try_tenant_in(ns, name, spec).await;
+        applied.expect("a tenant");
+    }
+
+    /// Applies a tenant, or tells why the API server refuses it.
+    pub async fn try_tenant(&self, name: &str, spec: Value) -> Result<(), String> {
+        let applied = self.try_tenant_in(&self.ns, name, spec).await;
+        applied.map_err(|error| error.to_string())
+    }
+
+    async fn try_tenant_in(&self, ns: &str, name: &str, spec: Value) -> kube::Result<()> {
         let spec = overlay(json!({"secretRef": {"name": "partner"}}), spec);
         let body = json!({
             "apiVersion": "defendertenant.io/v1alpha1", "kind": "DefenderTenant",
@@ -48,7 +59,7 @@ impl Lab {
         let params = PatchParams::apply(MANAGER).force();
         api.patch(name, &params, &Patch::Apply(&body))
             .await
-            .expect("a tenant");
+            .map(drop)
     }
 
     /// Changes fields of a tenant's spec.
