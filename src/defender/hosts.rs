@@ -137,9 +137,12 @@ pub fn front_doors() -> impl Iterator<Item = FrontDoor> {
 mod tests {
     use super::*;
 
+    /// Region and URL.
+    type Doors = &'static [(&'static str, &'static str)];
+
     /// What Microsoft's pages list, written down once more: cloud, API, login host, audience and the URLs by region.
     #[rustfmt::skip]
-    const EXPECTED: [(&str, &str, &str, &str, &[(&str, &str)]); 12] = [
+    const EXPECTED: [(&str, &str, &str, &str, Doors); 12] = [
         ("Commercial", "Endpoint", "login.microsoftonline.com", "https://api.securitycenter.microsoft.com", COMMERCIAL),
         ("Commercial", "XDR", "login.microsoftonline.com", "https://api.security.microsoft.com", COMMERCIAL),
         ("Commercial", "Graph", "login.microsoftonline.com", "https://graph.microsoft.com", &[("global", "https://graph.microsoft.com")]),
@@ -154,7 +157,7 @@ mod tests {
         ("DoD", "Graph", "login.microsoftonline.us", "https://dod-graph.microsoft.us", &[("global", "https://dod-graph.microsoft.us")]),
     ];
 
-    const COMMERCIAL: &[(&str, &str)] = &[
+    const COMMERCIAL: Doors = &[
         ("global", "https://api.security.microsoft.com"),
         ("us", "https://us.api.security.microsoft.com"),
         ("eu", "https://eu.api.security.microsoft.com"),
