@@ -6,9 +6,10 @@ use defender_tenant_operator::core::ids::AccessToken;
 use defender_tenant_operator::core::reason::Reason;
 use defender_tenant_operator::defender::hosts;
 use defender_tenant_operator::defender::probe::{Check, Prober, check_for, checks};
+use defender_tenant_operator::entra::client::TokenRequest;
 use serde_json::json;
 
-use super::lab::{Lab, checked, request};
+use super::lab::{APPLICATION, Lab, checked, request};
 
 /// A token of the customer, and the call that its roles allow.
 async fn token(lab: &Lab) -> (AccessToken, Check) {
@@ -116,4 +117,45 @@ async fn the_apis_troubles_are_not_the_tokens() {
     // No machine seen lately.
     lab.fault("api", json!({"status": 404})).await;
     assert_eq!(probe(&lab, Region::Eu, &token, check).await, Ok(()));
+}
+
+/// Every check of an API, each made with the one role that it needs: what the API answers while all is well, without
+/// that role, to a forged token, and where Defender isn't set up.
+#[tokio::test]
+async fn each_api_says_what_it_holds_against_a_token_in_its_own_words() {
+    for api in DefenderApi::ALL {
+        for check in checks(*api) {
+            let lab = Lab::new().await;
+            let http = Prober::new(lab.http(), http::HeaderValue::from_static("x"));
+            let url = hosts::global_url(Cloud::Commercial, *api);
+            let what = format!("{api} {}", check.path);
+            let token = async |role: &str| {
+                lab.tenant(json!({"consents": {APPLICATION: {"roles": {api.as_str(): [role]}}}}))
+                    .await;
+                let request = TokenRequest {
+                    audience: hosts::audience(Cloud::Commercial, *api),
+                    ..request()
+                };
+                let minted = lab.mint(&request).await.ok().expect("a token");
+                minted.answer.token
+            };
+            let other = token("Something.Else").await;
+            let failure = http.probe(url, *check, &other).await.unwrap_err();
+            assert_eq!(failure.verdict.reason, Reason::RolesMissing, "{what}");
+            assert!(failure.correlation_id.is_some(), "{what}");
+
+            let good = token(check.role).await;
+            assert_eq!(http.probe(url, *check, &good).await, Ok(()), "{what}");
+
+            let forged = AccessToken::new(format!("{}x", good.expose()));
+            let failure = http.probe(url, *check, &forged).await.unwrap_err();
+            assert_eq!(failure.verdict.reason, Reason::TokenMismatch, "{what}");
+            assert!(failure.correlation_id.is_some(), "{what}");
+
+            lab.tenant(json!({"provisioned": false, "consents": {APPLICATION: {"roles": {api.as_str(): [check.role]}}}}))
+                .await;
+            let failure = http.probe(url, *check, &good).await.unwrap_err();
+            assert_eq!(failure.verdict.reason, Reason::NotProvisioned, "{what}");
+        }
+    }
 }
