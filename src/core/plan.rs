@@ -132,12 +132,15 @@ fn step(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Step {
     if let Some(failure) = g.session.failed_write {
         return after_failed_write(g, failure, now, wake);
     }
-    if !g.endpoints.has_front_door {
-        return retire(g, now, wake).unwrap_or(Step::Rest);
-    }
     // The end of a fight changes the status, also where nothing is left to repair.
     let _ = contested(g, now, wake);
-    withdraw(g, now, wake)
+    let withdrawn = withdraw(g, now, wake);
+    if !g.endpoints.has_front_door {
+        return withdrawn
+            .or_else(|| retire(g, now, wake))
+            .unwrap_or(Step::Rest);
+    }
+    withdrawn
         .or_else(|| settle_target(g, now, wake))
         .or_else(|| settle_mint(g))
         .or_else(|| copy_old(g, now, wake))

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::api::cloud::{Cloud, DefenderApi, Plan, Region};
-use crate::core::gathered::Session;
+use crate::core::application::Denial;
+use crate::core::gathered::{Obstacle, Session};
 use crate::core::ids::Audience;
 use crate::core::notices::notices;
 use crate::core::plan::{MintWhy, Step};
@@ -230,10 +231,19 @@ fn without_a_front_door_nothing_is_minted_and_the_message_lists_those_that_there
     // Mended.
     world.edit(|spec| spec.region = Region::Global);
     world.endpoints.has_front_door = true;
-    world.lead = Lead::Found(Box::new(crate::core::credential::Credential::for_test(
-        crate::core::testing::CLIENT,
-        "s~1",
-    )));
     let (steps, _) = world.reconcile(at(3_700));
     assert_eq!(steps.last(), Some(&Step::Publish));
+}
+
+#[test]
+fn a_grant_is_withdrawn_without_a_front_door_as_well() {
+    let mut world = World::settled();
+    world.edit(|spec| spec.region = Region::Eu);
+    world.endpoints.has_front_door = false;
+    world.lead = Lead::Missing(Obstacle::NotGranted(Denial::Tenant));
+    let (steps, _) = world.reconcile(at(100));
+    assert!(
+        matches!(steps[..], [Step::ConfirmWithdrawal, Step::Withdraw(_)]),
+        "{steps:?}"
+    );
 }
