@@ -136,8 +136,10 @@ async fn each_api_says_what_it_holds_against_a_token_in_its_own_words() {
                     audience: hosts::audience(Cloud::Commercial, *api),
                     ..request()
                 };
-                let minted = lab.mint(&request).await.ok().expect("a token");
-                minted.answer.token
+                match lab.mint(&request).await {
+                    Ok(minted) => minted.answer.token,
+                    Err(failure) => panic!("{failure:?}"),
+                }
             };
             let other = token("Something.Else").await;
             let failure = http.probe(url, *check, &other).await.unwrap_err();
