@@ -106,26 +106,42 @@ fn a_redirect_uri_in_the_credential_makes_the_link_return_there() {
             ("redirect-uri", "https://partner.example/done?x=1"),
         ];
         lab.labelled("partner", &keys).await;
-        for (n, cloud, login, audience) in [
+        for (n, cloud, api, login, audience) in [
             (
                 1,
                 "Commercial",
+                "Endpoint",
                 "login.microsoftonline.com",
                 "https%3A%2F%2Fapi.securitycenter.microsoft.com",
             ),
             (
                 2,
                 "GCCHigh",
+                "Endpoint",
                 "login.microsoftonline.us",
                 "https%3A%2F%2Fapi-gov.securitycenter.microsoft.us",
             ),
+            (
+                3,
+                "GCC",
+                "XDR",
+                "login.microsoftonline.com",
+                "https%3A%2F%2Fapi-gcc.security.microsoft.us",
+            ),
+            (
+                4,
+                "DoD",
+                "Graph",
+                "login.microsoftonline.us",
+                "https%3A%2F%2Fdod-graph.microsoft.us",
+            ),
         ] {
             lab.emulator
-                .tenant(&guid(n), &json!({"cloud": cloud}))
+                .tenant(&guid(n), &json!({"cloud": cloud, "resources": [api]}))
                 .await;
             let name = cloud.to_lowercase();
-            lab.tenant(&name, json!({"tenantId": guid(n), "cloud": cloud}))
-                .await;
+            let spec = json!({"tenantId": guid(n), "cloud": cloud, "api": api});
+            lab.tenant(&name, spec).await;
             let seen = lab.reason(&name, "False", "ConsentRequired").await;
             let expected = format!(
                 "https://{login}/{}/v2.0/adminconsent?client_id={CLIENT}&scope={audience}%2F.default&redirect_uri=https%3A%2F%2Fpartner.example%2Fdone%3Fx%3D1",
