@@ -108,6 +108,11 @@ pub struct Run {
     #[arg(long, env = "DTO_CA_BUNDLE", value_name = "FILE")]
     pub ca_bundle: Option<PathBuf>,
 
+    /// File with the operator's own service account token, for applications with workload identity; by default
+    /// AZURE_FEDERATED_TOKEN_FILE, which Azure Workload Identity's webhook sets.
+    #[arg(long, env = "DTO_FEDERATED_TOKEN_FILE", value_name = "FILE")]
+    pub federated_token_file: Option<PathBuf>,
+
     /// User-Agent of probes; Microsoft asks partners for MdePartner-{Company}-{Product}/{Version}.
     #[arg(long, env = "DTO_USER_AGENT", default_value = concat!("MdePartner-Unnamed-DefenderTenantOperator/", env!("CARGO_PKG_VERSION")), value_name = "TEXT")]
     pub user_agent: String,

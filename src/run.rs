@@ -19,6 +19,7 @@ use crate::controller::{self, ControllerError, Events, KubeApi};
 use crate::core::gathered::Policy;
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
+use crate::entra::federated::TokenFile;
 use crate::entra::http::{self, HttpError, ProxyChoice};
 use crate::metrics::Metrics;
 use crate::{server, telemetry};
@@ -123,6 +124,10 @@ pub async fn run(args: Run) -> Result<(), RunError> {
     let ctx = Arc::new(Context::new(Parts {
         kube: KubeApi::new(client.clone(), metrics.clone()),
         entra: TokenClient::new(microsoft.clone()),
+        federated: TokenFile::new(
+            args.federated_token_file.clone(),
+            std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").map(Into::into),
+        ),
         prober: Prober::new(microsoft, user_agent),
         events: Events::new(client, std::env::var("POD_NAME").ok()),
         metrics: metrics.clone(),

@@ -10,7 +10,8 @@ use super::gather::look_for;
 use super::kubeapi::ApiError;
 use super::world::{ApplicationEntry, Known, KnownCredential};
 use crate::core::application::status::{self, CredentialFacts, Facts, Usable};
-use crate::core::credential::Kind;
+use crate::core::credential::{Credential, Kind};
+use crate::core::federated::TokenFault;
 use crate::core::gathered::Obstacle;
 use crate::core::schedule::saturating_add;
 use crate::entra::clouds;
@@ -119,6 +120,9 @@ async fn facts(
     let usable = match &credential.known {
         Known::Unseen(key) => Err(look_for(ctx, key).await?),
         Known::Malformed(fault) => Err(Obstacle::Malformed(*fault)),
+        Known::Found(found) if let Some(fault) = token_fault(ctx, found, now).await => {
+            Err(Obstacle::NoToken(fault))
+        }
         Known::Found(found) => {
             let fingerprint = found.fingerprint(clouds::login_host_of(spec.entra_cloud));
             let mut state = ctx.state();
@@ -141,6 +145,14 @@ async fn facts(
         name,
         usable,
         expires_at: status::expires_at(spec, &credential.name, None),
-        endless: false,
+        endless: matches!(&credential.known, Known::Found(found) if found.kind() == Kind::WorkloadIdentity),
     })
+}
+
+/// What keeps the operator's own token from being presented, where it is this credential.
+async fn token_fault(ctx: &Context, credential: &Credential, now: Timestamp) -> Option<TokenFault> {
+    if credential.kind() != Kind::WorkloadIdentity {
+        return None;
+    }
+    ctx.federated.look(now).await.fault(now)
 }

@@ -17,6 +17,7 @@ use crate::core::tenant::Key;
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
 use crate::entra::clouds;
+use crate::entra::federated::TokenFile;
 use crate::metrics::Metrics;
 
 /// Tells the time. A trait, so that a test can make two hours pass.
@@ -57,6 +58,8 @@ pub struct Context {
     pub kube: KubeApi,
     /// Microsoft's token endpoint.
     pub entra: TokenClient,
+    /// The operator's own token.
+    pub federated: TokenFile,
     /// Microsoft's API.
     pub prober: Prober,
     /// Kubernetes Events.
@@ -91,6 +94,8 @@ pub struct Parts {
     pub kube: KubeApi,
     /// Microsoft's token endpoint.
     pub entra: TokenClient,
+    /// The operator's own token.
+    pub federated: TokenFile,
     /// Microsoft's API.
     pub prober: Prober,
     /// Kubernetes Events.
@@ -132,6 +137,7 @@ impl Context {
             aside: AtomicUsize::new(0),
             kube: parts.kube,
             entra: parts.entra,
+            federated: parts.federated,
             prober: parts.prober,
             events: parts.events,
             metrics: parts.metrics,

@@ -155,6 +155,7 @@ mod tests {
         Arc::new(Context::new(Parts {
             kube: KubeApi::new(kube.clone(), metrics.clone()),
             entra: TokenClient::new(microsoft.clone()),
+            federated: crate::entra::federated::TokenFile::default(),
             prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
             events: Events::new(kube, None),
             metrics,

@@ -68,6 +68,7 @@ impl Snapshot {
                 Ok(credential) => CredentialView::Found(credential),
                 Err(obstacle) => CredentialView::Missing(*obstacle),
             },
+            federated: self.lead.federated.as_deref(),
             health: self.health,
             unproven: self.unproven,
             target: self.target.clone(),

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::context::Context;
 use super::execute::{Executor, Hands};
 use super::kubeapi::ApiError;
-use super::present::present;
+use super::present::ask_microsoft;
 use crate::core::assertion::Purpose;
 use crate::core::breaker::{Effect, Outcome};
 use crate::core::claims::{self, Claims, Mismatch};
@@ -18,7 +18,7 @@ use crate::core::plan::MintWhy;
 use crate::core::schedule::saturating_sub;
 use crate::core::token_response::clock_skew;
 use crate::defender::probe::check_for;
-use crate::entra::client::{Minted as Answer, TokenRequest};
+use crate::entra::client::Minted as Answer;
 
 /// A mint that the gate counts as begun. Dropped without a report (a panic, a time-out), it says so.
 struct Begun<'a> {
@@ -119,35 +119,26 @@ impl Executor<'_> {
             Ok(begun) => begun,
             Err(until) => return Ok(Asked::NotAdmitted(until)),
         };
+        let purpose = Purpose {
+            login: snapshot.endpoints.login,
+            tenant: tenant_id,
+            application: credential.client_id,
+        };
+        let Some(answer) = ask_microsoft(ctx, credential, purpose, key.audience).await else {
+            return Ok(Asked::Settled);
+        };
         if why == MintWhy::Forced {
             hands
                 .session
                 .served_request
                 .clone_from(&tenant.refresh_request);
         }
-        let purpose = Purpose {
-            login: snapshot.endpoints.login,
-            tenant: tenant_id,
-            application: credential.client_id,
-        };
-        let Some(presented) = present(ctx, credential, purpose).await else {
-            return Ok(Asked::Settled);
-        };
-        let request = TokenRequest {
-            login: snapshot.endpoints.login,
-            tenant: tenant_id,
-            application: credential.client_id,
-            audience: snapshot.endpoints.audience,
-            credential: presented,
-        };
-        let timer = ctx.metrics.token_timer();
-        let answer = ctx.entra.mint(&request).await;
-        timer.observe();
         let trail = Trail {
             ns: &tenant.key.namespace,
             name: &tenant.key.name,
             tenant: tenant_id.to_string(),
             client: credential.client_id.to_string(),
+            credential: credential.kind().as_str(),
             why,
         };
         hands.why = Some(why);
@@ -354,6 +345,7 @@ struct Trail<'a> {
     name: &'a str,
     tenant: String,
     client: String,
+    credential: &'static str,
     why: MintWhy,
 }
 
@@ -361,14 +353,14 @@ impl Trail<'_> {
     fn minted(&self, checked: &claims::Checked, correlation_id: uuid::Uuid) {
         let expires_at: Timestamp = checked.expires_at;
         tracing::info!(
-            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, why = self.why.as_str(),
+            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, credential = self.credential, why = self.why.as_str(),
             uti = checked.uti.as_deref().unwrap_or_default(), %correlation_id, %expires_at, outcome = "ok", "mint"
         );
     }
 
     fn wrong(&self, mismatch: Mismatch, correlation_id: uuid::Uuid) {
         tracing::warn!(
-            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, why = self.why.as_str(),
+            namespace = self.ns, name = self.name, tenant = self.tenant, client_id = self.client, credential = self.credential, why = self.why.as_str(),
             %correlation_id, outcome = "TokenMismatch", detail = mismatch_text(mismatch), "mint"
         );
     }
@@ -380,6 +372,7 @@ impl Trail<'_> {
             name = self.name,
             tenant = self.tenant,
             client_id = self.client,
+            credential = self.credential,
             why = self.why.as_str(),
             correlation_id = failure
                 .correlation_id

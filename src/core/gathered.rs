@@ -9,6 +9,7 @@ use super::breaker::Health;
 use super::claims::Expected;
 use super::credential::{Credential, Fingerprint};
 use super::errors::{Failure, Scope};
+use super::federated::TokenView;
 use super::ids::{ApiUrl, ApplicationId, Audience, LoginHost, TenantId};
 use super::reason::Reason;
 use super::roles::{self, Required};
@@ -250,6 +251,8 @@ pub struct Gathered<'a> {
     pub application: Option<ApplicationView<'a>>,
     /// The credential.
     pub credential: CredentialView<'a>,
+    /// The operator's own token, where it is the credential.
+    pub federated: Option<&'a TokenView>,
     /// What is known of the credential.
     pub health: Health,
     /// The credential was seen to change, and nobody has tried it yet.

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod conditions;
 pub mod credential;
 pub mod errors;
+pub mod federated;
 pub mod gate;
 pub mod gathered;
 pub mod ids;
@@ -22,6 +23,7 @@ pub mod schedule;
 pub mod target;
 pub mod tenant;
 pub mod token_response;
+pub mod unfit;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -134,6 +134,10 @@ fn step(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Step {
     }
     // The end of a fight changes the status, also where nothing is left to repair.
     let _ = contested(g, now, wake);
+    // So does a credential that begins or ceases to be fit.
+    if let Some(at) = g.fitness_changes_at(now) {
+        wake.at(at);
+    }
     let withdrawn = withdraw(g, now, wake);
     if !g.endpoints.has_front_door {
         return withdrawn

@@ -244,7 +244,7 @@ impl Reason {
             Self::CredentialSecretNotLabelled => facts("CredentialSecretNotLabelled", Some((CredentialReady, False)), A::Stalled, O::Platform,
                 "The Secret that secretRef names isn't marked as a credential: kubectl label secret NAME defendertenant.io/credential=true"),
             Self::CredentialMalformed => facts("CredentialMalformed", Some((CredentialReady, False)), A::Stalled, O::Platform,
-                "The credential Secret can't be used."),
+                "The credential can't be used."),
             Self::SecretRefDenied => facts("SecretRefDenied", Some((CredentialReady, False)), A::Stalled, O::Platform,
                 "secretRef isn't allowed in this namespace."),
             Self::NotGranted => facts("NotGranted", Some((CredentialReady, False)), A::Stalled, O::Platform,

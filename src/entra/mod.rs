@@ -4,5 +4,6 @@ pub mod client;
 pub mod clouds;
 pub mod consent;
 mod encode;
+pub mod federated;
 pub mod http;
 pub(crate) mod transport;

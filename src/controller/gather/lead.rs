@@ -11,7 +11,8 @@ use crate::controller::lookups::Look;
 use crate::controller::world::{ApplicationEntry, Known, Source};
 use crate::core::application::Application;
 use crate::core::application::choice::{Standing, choose};
-use crate::core::credential::{Credential, Fingerprint, Validity};
+use crate::core::credential::{Credential, Fingerprint, Kind, Validity};
+use crate::core::federated::TokenView;
 use crate::core::gathered::{Denied, NoApplication, Obstacle, SecretRefPolicy};
 use crate::core::ids::LoginHost;
 use crate::core::tenant::{Key, Tenant};
@@ -23,6 +24,8 @@ pub struct Lead {
     pub application: Option<Arc<Application>>,
     /// The credential, or what is in the way.
     pub credential: Result<Arc<Credential>, Obstacle>,
+    /// The operator's own token, if it is one of the application's credentials.
+    pub federated: Option<Arc<TokenView>>,
     /// Fingerprints of all that the application has.
     pub fingerprints: Vec<Fingerprint>,
     /// Refused ones whose next try is due: a mint that is made anyway tries them first.
@@ -36,6 +39,7 @@ impl Lead {
         Self {
             application: None,
             credential,
+            federated: None,
             fingerprints: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
@@ -99,6 +103,7 @@ async fn of_application(
     name: &Arc<str>,
     login: LoginHost,
 ) -> Option<Lead> {
+    let federated = own_token(ctx, name).await;
     let (mut lead, unseen) = {
         let mut state = ctx.state();
         let Some(entry) = state.world.application(name).cloned() else {
@@ -114,12 +119,26 @@ async fn of_application(
         if let Some(obstacle) = obstacle(&state, &entry.application, tenant) {
             return Some(Lead::blocked(entry.application, obstacle));
         }
-        choose_credential(&mut state, entry, login, ctx.now())
+        choose_credential(&mut state, entry, federated, login, ctx.now())
     };
     if let Some(key) = unseen {
         lead.credential = Err(look_for(ctx, &key).await?);
     }
     Some(lead)
+}
+
+/// The operator's own token, if it is one of the application's credentials.
+async fn own_token(ctx: &Context, name: &Arc<str>) -> Option<Arc<TokenView>> {
+    let wanted = ctx.state().world.application(name).is_some_and(|entry| {
+        entry.credentials.iter().any(|credential| {
+            matches!(&credential.known, Known::Found(found) if found.kind() == Kind::WorkloadIdentity)
+        })
+    });
+    if wanted {
+        Some(ctx.federated.look(ctx.now()).await)
+    } else {
+        None
+    }
 }
 
 /// What is in the way before any credential counts.
@@ -142,6 +161,7 @@ fn obstacle(state: &State, application: &Application, tenant: &Tenant) -> Option
 fn choose_credential(
     state: &mut State,
     entry: ApplicationEntry,
+    federated: Option<Arc<TokenView>>,
     login: LoginHost,
     now: Timestamp,
 ) -> (Lead, Option<Key>) {
@@ -155,7 +175,12 @@ fn choose_credential(
         let fingerprint = found.fingerprint(login);
         state.gate.learn(fingerprint, credential.changed_at, now);
         fingerprints.push(fingerprint);
+        let no_token = found.kind() == Kind::WorkloadIdentity
+            && federated
+                .as_ref()
+                .is_none_or(|view| view.fault(now).is_some());
         standings.push(match found.validity(now) {
+            Validity::Valid if no_token => Standing::Unusable,
             Validity::Valid => state.gate.standing(fingerprint, now),
             Validity::NotYet(_) | Validity::Expired(_) => Standing::Unusable,
         });
@@ -170,7 +195,7 @@ fn choose_credential(
     let first = entry.credentials.first().map(|first| &first.known);
     let credential = match (chosen, first) {
         (Some(chosen), _) => Ok(chosen),
-        // Its own dates don't let it be used, which is said where that is judged.
+        // Its own dates, or a missing token, don't let it be used, which is said where that is judged.
         (None, Some(Known::Found(found))) => Ok(found.clone()),
         (None, Some(Known::Malformed(fault))) => Err(Obstacle::Malformed(*fault)),
         (None, Some(Known::Unseen(key))) => {
@@ -187,6 +212,7 @@ fn choose_credential(
         after: many(choice.map(|choice| choice.after)),
         application: Some(entry.application),
         credential,
+        federated,
         fingerprints,
     };
     (lead, unseen)

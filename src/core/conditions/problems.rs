@@ -49,6 +49,15 @@ impl Problem {
             ..Self::new(reason)
         }
     }
+
+    /// With what Microsoft was shown, where that helps to mend it.
+    fn refused(g: &Gathered<'_>, reason: Reason, detail: &str) -> Self {
+        match g.refusal_hint(reason) {
+            None => Self::with(reason, detail),
+            Some(hint) if detail.is_empty() => Self::with(reason, &hint),
+            Some(hint) => Self::with(reason, &format!("{detail} {hint}")),
+        }
+    }
 }
 
 /// Everything that is wrong with a tenant, the most urgent first.
@@ -106,10 +115,13 @@ fn credential_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem
             }
             found.push(problem);
         }
-        Ok(_) => match g.health {
-            Health::Fine => {}
-            Health::Propagating => found.push(Problem::new(Reason::CredentialPropagating)),
-            Health::Refused(reason) => found.push(Problem::new(reason)),
+        Ok(_) => match (g.unfit(now), g.health) {
+            (Some(unfit), _) => found.push(Problem::with(unfit.reason(), &unfit.detail())),
+            (None, Health::Fine) => {}
+            (None, Health::Propagating) => {
+                found.push(Problem::new(Reason::CredentialPropagating));
+            }
+            (None, Health::Refused(reason)) => found.push(Problem::refused(g, reason, "")),
         },
     }
 }
@@ -121,10 +133,8 @@ fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
             // The credential's own state is said once, from its health.
             let covered = *scope == Scope::Credential && g.health != Health::Fine;
             if !covered {
-                found.push(Problem::with(
-                    failure.verdict.reason,
-                    failure.verdict.detail,
-                ));
+                let verdict = &failure.verdict;
+                found.push(Problem::refused(g, verdict.reason, verdict.detail));
             }
         }
         Some(Minted::Wrong { reason, detail }) => found.push(Problem::with(*reason, detail)),

@@ -2,6 +2,7 @@
 
 use crate::core::application::Denial;
 use crate::core::credential::Fault;
+use crate::core::federated::TokenFault;
 use crate::core::reason::Reason;
 
 /// Why there is no credential.
@@ -15,6 +16,8 @@ pub enum Obstacle {
     Denied(Denied),
     /// A Secret that makes no credential.
     Malformed(Fault),
+    /// Workload identity, and the operator has no token to present.
+    NoToken(TokenFault),
     /// The credential's own key `tenant-ids` leaves the tenant out.
     NotListed,
     /// No application that could be read.
@@ -62,7 +65,7 @@ impl Obstacle {
             Self::NotFound => Reason::CredentialSecretNotFound,
             Self::NotLabelled => Reason::CredentialSecretNotLabelled,
             Self::Denied(_) => Reason::SecretRefDenied,
-            Self::Malformed(_) => Reason::CredentialMalformed,
+            Self::Malformed(_) | Self::NoToken(_) => Reason::CredentialMalformed,
             Self::NotListed | Self::NotGranted(_) => Reason::NotGranted,
             Self::NoApplication(_) => Reason::ApplicationNotFound,
             Self::Terminating => Reason::ApplicationTerminating,
@@ -77,6 +80,7 @@ impl Obstacle {
         match self {
             Self::Denied(denied) => denied.to_string(),
             Self::Malformed(fault) => fault.to_string(),
+            Self::NoToken(fault) => format!("the operator's own token (--federated-token-file): {fault}"),
             Self::NotListed => "the credential's key tenant-ids doesn't list it".to_owned(),
             Self::NoApplication(why) => why.to_string(),
             Self::NotGranted(denial) => denial.to_string(),

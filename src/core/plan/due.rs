@@ -27,6 +27,9 @@ pub(super) fn mint(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<
         look_for_credential(g, now, wake);
         return None;
     }
+    if g.unfit(now).is_some() {
+        return None;
+    }
     if g.session.minted.is_some() {
         after_mint(g, now, wake);
         return None;

@@ -12,6 +12,7 @@ use crate::core::breaker::Health;
 use crate::core::conditions::{compose, transition};
 use crate::core::credential::{Credential, Fingerprint};
 use crate::core::errors::{Failure, Scope, Verdict};
+use crate::core::federated::TokenView;
 use crate::core::gathered::{
     ApplicationView, BodyFacts, CredentialView, Endpoints, Gathered, Memo, Minted, Obstacle,
     OldTarget, Policy, ProbeResult, SecretRefPolicy, Session, TargetView, TokenFacts, WriteFailure,
@@ -52,6 +53,7 @@ pub struct World {
     pub fingerprints: Vec<Fingerprint>,
     /// What a live look at the application says.
     pub withdrawn: bool,
+    pub federated: Option<TokenView>,
     pub health: Health,
     pub unproven: bool,
     pub endpoints: Endpoints,
@@ -84,6 +86,7 @@ impl World {
             application: None,
             fingerprints: Vec::new(),
             withdrawn: true,
+            federated: None,
             health: Health::Fine,
             unproven: false,
             endpoints: Endpoints {
@@ -173,6 +176,7 @@ impl World {
                 Lead::Missing(obstacle) => CredentialView::Missing(*obstacle),
                 Lead::Found(credential) => CredentialView::Found(credential),
             },
+            federated: self.federated.as_ref(),
             health: self.health,
             unproven: self.unproven,
             target: self.target.clone(),

@@ -8,6 +8,7 @@ use defender_tenant_operator::controller::{self, Events, KubeApi};
 use defender_tenant_operator::core::gathered::{Policy, SecretRefPolicy};
 use defender_tenant_operator::defender::probe::Prober;
 use defender_tenant_operator::entra::client::TokenClient;
+use defender_tenant_operator::entra::federated::TokenFile;
 use defender_tenant_operator::entra::http::{self, ProxyChoice, Settings};
 use defender_tenant_operator::metrics::Metrics;
 use jiff::{SignedDuration, Timestamp};
@@ -63,6 +64,7 @@ impl InProcess {
         let ctx = Context::new(Parts {
             kube: KubeApi::new(kube.clone(), metrics.clone()),
             entra: TokenClient::new(microsoft.clone()),
+            federated: TokenFile::default(),
             prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
             events: Events::new(kube, None),
             metrics,
