@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{encode, transport};
 use crate::core::assertion::token_endpoint;
-use crate::core::errors::{Failure, transport as no_answer};
+use crate::core::errors::{Failure, Transport, transport as no_answer};
 use crate::core::ids::{ApplicationId, Audience, LoginHost, TenantId};
 use crate::core::token_response::{Body, TokenAnswer, interpret};
 
@@ -115,17 +115,14 @@ impl TokenClient {
     }
 
     async fn ask(&self, request: &TokenRequest, correlation_id: Uuid) -> Result<Minted, Failure> {
-        let response = self
-            .http
-            .post(request.url())
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(ACCEPT, "application/json")
-            .header("client-request-id", correlation_id.to_string())
-            .header("return-client-request-id", "true")
-            .body(request.form())
-            .send()
-            .await
-            .map_err(|error| Failure::from(no_answer(transport::classify(&error))))?;
+        let response = match self.send(request, correlation_id).await {
+            // One connection carries all requests: when it breaks, it takes those under way with it. Once more, on a new
+            // one; asking twice for a token harms nobody. Whoever lets us wait isn't asked again, nor is anybody whose
+            // answer had begun.
+            Err(Transport::Reset) => self.send(request, correlation_id).await,
+            sent => sent,
+        }
+        .map_err(|failure| Failure::from(no_answer(failure)))?;
         // Lifetimes count from the first byte: what the body takes to arrive is the token's loss, never its gain.
         let received_at = Timestamp::now();
         let status = response.status().as_u16();
@@ -145,6 +142,24 @@ impl TokenClient {
             correlation_id,
             received_at,
         })
+    }
+
+    /// To the first byte of the answer.
+    async fn send(
+        &self,
+        request: &TokenRequest,
+        correlation_id: Uuid,
+    ) -> Result<reqwest::Response, Transport> {
+        self.http
+            .post(request.url())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .header("client-request-id", correlation_id.to_string())
+            .header("return-client-request-id", "true")
+            .body(request.form())
+            .send()
+            .await
+            .map_err(|error| transport::classify(&error))
     }
 }
 

@@ -91,6 +91,13 @@ impl Lab {
         body["entries"].as_array().unwrap().clone()
     }
 
+    /// How its answers went, in their order.
+    pub async fn outcomes(&self) -> Vec<String> {
+        let journal = self.journal().await;
+        let outcome = |entry: &Value| entry["outcome"].as_str().unwrap().to_owned();
+        journal.iter().map(outcome).collect()
+    }
+
     pub fn ca(&self) -> PathBuf {
         self.emulator.ca_file().to_owned()
     }

@@ -39,12 +39,27 @@ async fn a_slow_answer_ends_with_the_time_that_it_has() {
 }
 
 #[tokio::test]
-async fn a_broken_connection_is_asked_again_by_nobody() {
+async fn a_broken_connection_is_asked_once_more_and_then_by_nobody() {
     let lab = Lab::new().await;
     lab.fault("token", json!({"reset": true})).await;
-    assert_is(&failure_with(&lab.settings()).await, Transport::Reset);
-    assert_eq!(lab.journal().await.len(), 1);
     assert!(lab.mint(&request()).await.is_ok());
+    assert_eq!(lab.outcomes().await, ["reset", "ok"]);
+    for _ in 0..2 {
+        lab.fault("token", json!({"reset": true})).await;
+    }
+    assert_is(&failure_with(&lab.settings()).await, Transport::Reset);
+    assert_eq!(lab.outcomes().await, ["reset", "ok", "reset", "reset"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_had_begun_is_not_asked_for_again() {
+    let lab = Lab::new().await;
+    for body in ["truncated", "huge", "empty", "html"] {
+        let before = lab.journal().await.len();
+        lab.fault("token", json!({"body": body})).await;
+        assert!(lab.mint(&request()).await.is_err());
+        assert_eq!(lab.journal().await.len(), before + 1, "{body}");
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,22 @@ pub fn section() -> String {
                 c::CLIENT_ID,
                 "application (client) id of the partner's application",
             ),
-            (c::CLIENT_SECRET, "the client secret's value (not its id)"),
+            (
+                c::CLIENT_SECRET,
+                "the client secret's value (not its id); or, instead of it:",
+            ),
+            (
+                c::TLS_CRT,
+                "the certificate that is registered on the application, PEM; more of its chain may follow",
+            ),
+            (
+                c::TLS_KEY,
+                "the certificate's private key, PEM: RSA, 2048 to 4096 bits, not encrypted",
+            ),
+            (
+                c::ASSERTION_ALGORITHM,
+                "optional, beside a certificate: `PS256` (default) or `RS256`",
+            ),
             (
                 c::REDIRECT_URI,
                 "optional: a redirect URI registered on the application, for consent links",
