@@ -4,6 +4,11 @@
 
 #[path = "entra_client/answers.rs"]
 mod answers;
+#[path = "entra_client/assertions.rs"]
+mod assertions;
+#[path = "cluster/support/identity.rs"]
+#[allow(dead_code, reason = "shared with the cluster tests")]
+mod identity;
 #[path = "entra_client/lab.rs"]
 mod lab;
 #[path = "entra_client/probe.rs"]

@@ -91,6 +91,13 @@ impl Lab {
         body["entries"].as_array().unwrap().clone()
     }
 
+    /// The emulator's counters.
+    pub async fn counters(&self) -> Value {
+        let url = format!("http://{}/v1/counters", self.emulator.control());
+        let answer = self.control.get(url).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
     /// How its answers went, in their order.
     pub async fn outcomes(&self) -> Vec<String> {
         let journal = self.journal().await;
