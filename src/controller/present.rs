@@ -82,3 +82,6 @@ fn is_same(one: &ClientCredential, other: &ClientCredential) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

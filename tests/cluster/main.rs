@@ -5,6 +5,7 @@
 
 mod applications;
 mod blame;
+mod certificate;
 mod consent;
 mod cost;
 mod crd;

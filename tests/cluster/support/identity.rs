@@ -1,9 +1,11 @@
 //! An RSA key with its certificate, as a partner has one, or with its tokens, as a cluster's issuer has one.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, PublicKeyData as _, RsaKeySize};
 use serde_json::{Value, json};
@@ -30,19 +32,33 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The first or the second (0 or 1). A new certificate each time; it began yesterday or long ago.
+    /// The first or the second (0 or 1), with a new certificate each time.
     pub fn new(which: usize) -> Self {
-        Self::until(which, (2999, 1, 1))
+        // In the year 2999.
+        Self::until(which, 32_472_144_000)
     }
 
-    /// With a certificate that ends then.
-    pub fn until(which: usize, (year, month, day): (i32, u8, u8)) -> Self {
+    /// With a certificate that ends then, in seconds since 1970.
+    pub fn until(which: usize, second: u64) -> Self {
         let key = &KEYS[which];
         let mut params = CertificateParams::default();
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        params.not_after = rcgen::date_time_ymd(year, month, day);
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(second);
         let crt = params.self_signed(key).expect("a certificate").pem();
         Self { key, crt }
+    }
+
+    /// The certificate's thumbprint as the portal shows it.
+    pub fn thumbprint(&self) -> String {
+        let body: String = self
+            .crt
+            .lines()
+            .filter(|line| !line.starts_with('-'))
+            .collect();
+        let der = STANDARD.decode(body).expect("base64");
+        let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, &der);
+        let hex = sha1.as_ref().iter().map(|byte| format!("{byte:02X}"));
+        hex.collect()
     }
 
     /// `tls.key`

@@ -5,6 +5,8 @@ mod arena;
 mod audit;
 mod canary;
 mod emulator;
+#[allow(dead_code, reason = "shared with the component tests")]
+mod identity;
 mod lab;
 mod make;
 mod meddle;
@@ -19,6 +21,7 @@ mod wait;
 pub use arena::{Arena, application_crd, client, crd, crd_bytes, run};
 pub use audit::{Count, Request, count};
 pub use emulator::Emulator;
+pub use identity::Identity;
 pub use lab::{Lab, Setup};
 pub use make::{CLIENT, condition, guid, overlay};
 pub use meddle::{instant, token, version};
