@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{CLIENT, Emulator, Lab, Patience, Setup, condition, guid, run};
+use crate::support::{CLIENT, Emulator, Journaled, Lab, Patience, Setup, condition, guid, run};
 
 /// A body of 64 MiB for each of eight customers at once, were it kept, would be four times this.
 const MEMORY_MOST_KIB: u64 = 128 * 1024;
@@ -12,8 +12,6 @@ fn each_fault_of_the_service_is_retried_and_costs_no_token_and_no_memory() {
     run(async {
         let lab = Lab::new("away").await;
         let mut cases: Vec<(String, Value)> = [
-            ("reset", json!({"reset": true})),
-            ("latency", json!({"latencyMs": 30_000})),
             ("html", json!({"body": "html"})),
             ("empty", json!({"body": "empty"})),
             ("unavailable", json!({"status": 503})),
@@ -23,6 +21,8 @@ fn each_fault_of_the_service_is_retried_and_costs_no_token_and_no_memory() {
         .map(|(name, fault)| (name.to_owned(), fault))
         .into();
         cases.extend((0..8).map(|n| (format!("huge{n}"), json!({"body": "huge"}))));
+        // It takes twenty seconds to be one: the others are over by then.
+        cases.push(("latency".to_owned(), json!({"latencyMs": 30_000})));
         for (n, (name, _)) in (1..).zip(&cases) {
             lab.emulator
                 .consented(&guid(n), CLIENT, &["Alert.Read.All"])
@@ -31,14 +31,12 @@ fn each_fault_of_the_service_is_retried_and_costs_no_token_and_no_memory() {
         }
         let mut tokens = Vec::new();
         for (n, (name, fault)) in (1..).zip(&cases) {
-            // A broken connection is asked on once more.
-            let times = if name == "reset" { 2 } else { 1 };
             lab.reason(name, "True", "TokenPublished").await;
             tokens.push(lab.token(name).await);
             lab.emulator
                 .fault(
                     json!({"tenant": guid(n), "endpoint": "token"}),
-                    Some(times),
+                    Some(1),
                     fault.clone(),
                 )
                 .await;
@@ -81,6 +79,68 @@ fn each_fault_of_the_service_is_retried_and_costs_no_token_and_no_memory() {
         }
         let peak = lab.operator.peak_memory_kib();
         assert!(peak < MEMORY_MOST_KIB, "{peak} KiB");
+        lab.finish().await;
+    });
+}
+
+/// One connection carries the requests of all.
+#[test]
+fn a_broken_connection_costs_nobody_a_try_and_one_that_breaks_again_is_retried_later() {
+    run(async {
+        let lab = Lab::new("reset").await;
+        let fault = async |n: u64, times: u32, fault: Value| {
+            let tenant = json!({"tenant": guid(n), "endpoint": "token"});
+            lab.emulator.fault(tenant, Some(times), fault).await;
+        };
+        let mut tokens = Vec::new();
+        for (n, name) in [(1, "slow"), (2, "broken")] {
+            lab.emulator
+                .consented(&guid(n), CLIENT, &["Alert.Read.All"])
+                .await;
+            lab.tenant(name, json!({"tenantId": guid(n)})).await;
+            lab.ready(name).await;
+            tokens.push(lab.token(name).await);
+        }
+        // While the one's answer is on its way, the other's breaks the connection.
+        fault(1, 1, json!({"latencyMs": 10_000})).await;
+        fault(2, 1, json!({"reset": true})).await;
+        lab.force("slow", "now").await;
+        lab.eventually("it is asked", async || {
+            let asked = lab
+                .operator
+                .lines("step")
+                .iter()
+                .filter(|line| line["step"] == "Mint(Forced)")
+                .count();
+            (asked > 0).then_some(())
+        })
+        .await;
+        lab.force("broken", "now").await;
+        for (name, before) in ["slow", "broken"].into_iter().zip(&tokens) {
+            lab.until(name, "renewed", Patience::seconds(30), |tenant| {
+                tenant.status.as_ref().is_some_and(|status| {
+                    status.handled_refresh_request.is_some() && status.last_error.is_none()
+                })
+            })
+            .await;
+            assert_ne!(lab.token(name).await, *before, "{name}");
+            assert_eq!(lab.events(name).await, []);
+        }
+        let outcomes = |requests: Vec<Journaled>| -> Vec<String> {
+            requests
+                .into_iter()
+                .map(|request| request.outcome)
+                .collect()
+        };
+        let broken = outcomes(lab.emulator.token_requests(&guid(2)).await);
+        assert_eq!(broken, ["ok", "reset", "ok"]);
+
+        fault(2, 2, json!({"reset": true})).await;
+        lab.force("broken", "again").await;
+        lab.reason("broken", "True", "ServiceUnavailable").await;
+        lab.reason("broken", "True", "TokenPublished").await;
+        let broken = outcomes(lab.emulator.token_requests(&guid(2)).await);
+        assert_eq!(broken[3..], ["reset", "reset", "ok"]);
         lab.finish().await;
     });
 }

@@ -20,7 +20,7 @@ mod wait;
 
 pub use arena::{Arena, application_crd, client, crd, crd_bytes, run};
 pub use audit::{Count, Request, count};
-pub use emulator::Emulator;
+pub use emulator::{Emulator, Journaled};
 pub use identity::Identity;
 pub use lab::{Lab, Setup};
 pub use make::{CLIENT, condition, guid, overlay};
