@@ -11,7 +11,7 @@ use super::*;
 use crate::controller::context::{Clock, Parts};
 use crate::controller::{Events, KubeApi};
 use crate::core::credential::certificate_tests::credential;
-use crate::core::gathered::Policy;
+use crate::core::gathered::{Policy, SecretRefPolicy};
 use crate::core::testing::{AUDIENCE, CLIENT, LOGIN, TENANT};
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
@@ -104,8 +104,11 @@ async fn outcomes(credential: &Credential, renewals: usize, faults: u32) -> Vec<
         policy: Policy {
             refresh_margin: SignedDuration::ZERO,
             target_metadata_allow: Vec::new(),
+            secret_ref: SecretRefPolicy::Allow,
+            namespace_selectors: false,
         },
         operator_namespace: None,
+        serves_cluster: true,
         entra_rate: 1.0,
     });
     let purpose = Purpose {
@@ -113,7 +116,7 @@ async fn outcomes(credential: &Credential, renewals: usize, faults: u32) -> Vec<
         tenant: TENANT.parse().unwrap(),
         application: CLIENT.parse().unwrap(),
     };
-    let answer = ask(&ctx, credential, purpose, AUDIENCE).await;
+    let answer = ask_microsoft(&ctx, credential, purpose, AUDIENCE).await;
     assert!(answer.is_some_and(|answer| answer.is_err()));
     let journal = control.get(url("journal?after=0")).send().await.unwrap();
     let journal: Value = journal.json().await.unwrap();

@@ -2,6 +2,7 @@
 
 mod crd;
 mod credentials;
+mod federated;
 mod grants;
 mod privileges;
 mod switch;
