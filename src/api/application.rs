@@ -1,5 +1,10 @@
 //! `DefenderApplication`: the partner's application, its credentials, and who may use it for which customers.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each column has a type, and some the same"
+)]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

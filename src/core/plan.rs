@@ -196,11 +196,11 @@ fn withdraw(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     if !g.is_withdrawn() {
         return None;
     }
-    // A token that another application or credential gave isn't this one's to take back.
+    // A token that another application gave isn't this one's to take back.
     let ours = |owned: &Owned| {
         owned.held.as_ref().is_some_and(|held| {
-            g.mint_inputs()
-                .is_none_or(|inputs| inputs == held.mint_inputs)
+            let inputs = g.mint_inputs();
+            inputs.is_none_or(|inputs| inputs == held.mint_inputs) || is_of_application(g, held)
         })
     };
     let target = matches!(&g.target, TargetView::Ours(owned) if ours(owned));
@@ -217,6 +217,15 @@ fn withdraw(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
         Some(true) if target => Some(Step::Withdraw(g.tenant.spec.target.expired_token_policy)),
         Some(true) => Some(Step::RemoveOld),
     }
+}
+
+/// The status says that this very token came by the application's client id, for whichever API.
+fn is_of_application(g: &Gathered<'_>, held: &Held) -> bool {
+    let token = g.tenant.status.token.as_ref();
+    let of_client = |id: &str| g.client_id().is_some_and(|client| client.to_string() == id);
+    token.is_some_and(|token| {
+        token.issued_at.0 == held.issued_at && of_client(&token.application_id)
+    })
 }
 
 /// An expired token never looks alive.

@@ -73,7 +73,7 @@ fn look_for_credential(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) {
         }
         // The watch tells when it comes.
         Obstacle::NoApplication(_) => {
-            wake.at(saturating_add(g.tenant.created_at, CREDENTIAL_GRACE))
+            wake.at(saturating_add(g.tenant.created_at, CREDENTIAL_GRACE));
         }
         _ => {}
     }

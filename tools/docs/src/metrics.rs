@@ -143,13 +143,16 @@ fn values(label: &str) -> String {
             let scopes = [Scope::Credential, Scope::Tenant, Scope::Service].map(|scope| code(scope.as_str()));
             format!("whom a failed token request concerns: {}; `None` without a failure", scopes.join(", "))
         }
-        "request" => "`create_secret`, `delete_secret`, `get_metadata`, `get_secret`, `get_tenant`, `patch_secret`, \
-                      `put_status`"
+        "request" => "`create_secret`, `delete_secret`, `get_application`, `get_metadata`, `get_namespace`, `get_secret`, \
+                      `get_tenant`, `patch_secret`, `put_application_status`, `put_status`"
             .to_owned(),
         "ready" => "status of the condition Ready: `True`, `False`, `Unknown`".to_owned(),
         "reason" => "reason of the condition Ready: see the [runbook](../runbook.md)".to_owned(),
+        "application" => "name of the DefenderApplication".to_owned(),
+        "credential" => "name of one of its credentials".to_owned(),
         "state" => "`closed` (accepted), `proving` (new: its first request is under way), `propagating` (fresh, and not \
-                    known everywhere at Microsoft yet), `open` (refused: one request a step)"
+                    known everywhere at Microsoft yet), `open` (refused: one request a step); of \
+                    an application's credential also `unusable` (no Secret, or no credential in it)"
             .to_owned(),
         "queue" => "`ready`, `parked`, `running`".to_owned(),
         unknown => panic!("say in tools/docs/src/metrics.rs what the label {unknown} holds"),

@@ -12,11 +12,16 @@ fn rows<const N: usize>(rows: [(&str, &str); N]) -> Vec<[String; 2]> {
         .into()
 }
 
+const COLUMNS: [&str; 2] = ["key", "meaning"];
+
 pub fn section() -> String {
-    let columns = ["key", "meaning"];
+    credential() + &target() + &labels()
+}
+
+fn credential() -> String {
     let mut text = "\n## The credential Secret\n\nThe Secret that `spec.secretRef` names, in the same namespace.\n".to_owned();
     text += &table(
-        columns,
+        COLUMNS,
         &rows([
             (
                 c::CLIENT_ID,
@@ -52,13 +57,17 @@ pub fn section() -> String {
         "\nIt must have the label {}.\n",
         code(&format!("{LABEL_CREDENTIAL}: \"true\""))
     );
-    text += &format!(
+    text
+}
+
+fn target() -> String {
+    let mut text = format!(
         "\n## The target Secret\n\nNamed {} or as `spec.target.name` says; type `Opaque`, owned by its \
                       DefenderTenant.\n",
         code(&format!("<name>{TARGET_NAME_SUFFIX}"))
     );
     text += &table(
-        columns,
+        COLUMNS,
         &rows([
             (t::TOKEN, "the token"),
             (t::AUTHORIZATION, "`Bearer <token>`"),
@@ -79,7 +88,11 @@ pub fn section() -> String {
             ),
         ]),
     );
-    text += "\n## Labels and annotations\n";
+    text
+}
+
+fn labels() -> String {
+    let mut text = "\n## Labels and annotations\n".to_owned();
     text += &table(
         ["name", "on", "meaning"],
         &[

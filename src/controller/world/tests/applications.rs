@@ -36,7 +36,7 @@ fn world() -> World {
     world
 }
 
-fn application(version: u32, spec: Value) -> ApplicationObject {
+fn application(version: u32, spec: &Value) -> ApplicationObject {
     let mut whole = json!({"clientId": CLIENT, "credentials": [{"name": "one", "clientSecret": {"secretRef": {"name": "partner"}}}]});
     for (key, value) in spec.as_object().unwrap() {
         whole[key] = value.clone();
@@ -82,18 +82,18 @@ impl World {
 fn a_changed_grant_concerns_those_whose_answer_it_changes() {
     let mut world = world();
     assert_eq!(
-        world.tell(application(1, json!({"grants": [grant(&["a"], &[1])]}))),
+        world.tell(application(1, &json!({"grants": [grant(&["a"], &[1])]}))),
         ALL,
         "it is new"
     );
     assert_eq!(
-        world.tell(application(2, json!({"grants": [grant(&["a"], &[1, 2])]}))),
+        world.tell(application(2, &json!({"grants": [grant(&["a"], &[1, 2])]}))),
         "a/t2"
     );
     assert_eq!(
         world.tell(application(
             3,
-            json!({"grants": [grant(&["a", "b"], &[2])]})
+            &json!({"grants": [grant(&["a", "b"], &[2])]})
         )),
         "a/t1 b/t1 b/t2",
         "taken back, another denial, granted"
@@ -101,19 +101,19 @@ fn a_changed_grant_concerns_those_whose_answer_it_changes() {
     assert_eq!(
         world.tell(application(
             4,
-            json!({"grants": [grant(&["b", "a"], &[2])]})
+            &json!({"grants": [grant(&["b", "a"], &[2])]})
         )),
         "",
         "the same in other words"
     );
-    assert_eq!(world.tell(application(3, json!({}))), "", "older news");
+    assert_eq!(world.tell(application(3, &json!({}))), "", "older news");
 }
 
 #[test]
 fn what_changes_for_all_concerns_all_of_its_tenants_and_nobody_else() {
     let mut world = world();
     let grants = json!([grant(&["a"], &[1])]);
-    world.tell(application(1, json!({"grants": grants})));
+    world.tell(application(1, &json!({"grants": grants})));
     for (version, spec) in (2..).zip([
         json!({"suspend": true}),
         json!({"suspend": true, "suspendedSecrets": "Delete"}),
@@ -124,7 +124,7 @@ fn what_changes_for_all_concerns_all_of_its_tenants_and_nobody_else() {
     ]) {
         let mut spec = spec;
         spec["grants"] = grants.clone();
-        assert_eq!(world.tell(application(version, spec)), ALL, "{version}");
+        assert_eq!(world.tell(application(version, &spec)), ALL, "{version}");
     }
     assert_eq!(names(world.application_deleted(&"app".into())), ALL);
     assert_eq!(
@@ -143,15 +143,15 @@ fn what_changes_for_all_concerns_all_of_its_tenants_and_nobody_else() {
 fn its_own_status_concerns_nobody() {
     let mut world = world();
     let spec = json!({"grants": [grant(&["a"], &[1])]});
-    world.tell(application(1, spec.clone()));
-    assert_eq!(world.tell(application(2, spec)), "");
+    world.tell(application(1, &spec));
+    assert_eq!(world.tell(application(2, &spec)), "");
 }
 
 #[test]
 fn one_that_cannot_be_read_any_more_denies_and_is_told_once() {
     let mut world = world();
-    world.tell(application(1, json!({"grants": [grant(&["a"], &[1])]})));
-    let broken = || application(2, json!({"clientId": "contoso"}));
+    world.tell(application(1, &json!({"grants": [grant(&["a"], &[1])]})));
+    let broken = || application(2, &json!({"clientId": "contoso"}));
     assert_eq!(
         names(
             world
@@ -169,14 +169,14 @@ fn one_that_cannot_be_read_any_more_denies_and_is_told_once() {
         ),
         ""
     );
-    assert_eq!(world.tell(application(3, json!({"grants": []}))), ALL);
+    assert_eq!(world.tell(application(3, &json!({"grants": []}))), ALL);
     assert!(!world.is_unreadable("app"));
 }
 
 #[test]
 fn a_list_that_lacks_it_says_that_it_is_gone() {
     let mut world = world();
-    world.tell(application(1, json!({})));
+    world.tell(application(1, &json!({})));
     let here = HashSet::from([Key::new("", "app")]);
     assert_eq!(names(world.applications_listed(&here)), "");
     assert_eq!(names(world.applications_listed(&HashSet::new())), ALL);
@@ -185,7 +185,7 @@ fn a_list_that_lacks_it_says_that_it_is_gone() {
 #[test]
 fn a_secret_of_the_operators_namespace_makes_a_credential_by_what_the_application_says() {
     let mut world = world();
-    world.tell(application(1, json!({})));
+    world.tell(application(1, &json!({})));
     let known = |world: &World| world.application("app").unwrap().credentials[0].clone();
     assert_eq!(
         known(&world).known,
@@ -222,7 +222,7 @@ fn a_secret_of_the_operators_namespace_makes_a_credential_by_what_the_applicatio
     );
     assert!(!world.has_fingerprint(fingerprint));
     // What doesn't concern the credential leaves it as old as it is.
-    world.tell(application(2, json!({"suspend": true})));
+    world.tell(application(2, &json!({"suspend": true})));
     assert_eq!(known(&world).changed_at, Some(at(7)));
     assert_eq!(
         names(
@@ -243,7 +243,7 @@ fn a_secret_of_the_operators_namespace_makes_a_credential_by_what_the_applicatio
 #[test]
 fn a_secret_elsewhere_is_no_credential_of_an_application() {
     let mut world = world();
-    world.tell(application(1, json!({})));
+    world.tell(application(1, &json!({})));
     let mut elsewhere = secret("1", "s~1");
     elsewhere.metadata.namespace = Some("a".into());
     assert_eq!(
@@ -259,7 +259,7 @@ fn a_label_concerns_the_tenants_of_that_namespace_that_it_grants() {
     let labels = |value: &str| Labels::from([("team".to_owned(), value.to_owned())]);
     let by_label = json!({"grants": [{"namespaces": {"selector": {"matchLabels": {"team": "soc"}}}, "tenantIds": [tenant_id(1)]}]});
     let mut blind = world();
-    blind.tell(application(1, by_label.clone()));
+    blind.tell(application(1, &by_label));
     assert_eq!(
         names(blind.namespace_applied("a", labels("soc"))),
         "",
@@ -268,7 +268,7 @@ fn a_label_concerns_the_tenants_of_that_namespace_that_it_grants() {
 
     let mut world = world();
     world.look_at_labels();
-    world.tell(application(1, by_label));
+    world.tell(application(1, &by_label));
     assert_eq!(names(world.namespace_applied("a", labels("red"))), "");
     assert_eq!(names(world.namespace_applied("a", labels("soc"))), "a/t1");
     assert_eq!(

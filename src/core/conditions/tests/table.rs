@@ -104,7 +104,7 @@ pub(super) fn befall(world: &mut World, reason: Reason) {
         Reason::CredentialSecretNotFound => world.lead = Lead::Missing(Obstacle::NotFound),
         Reason::CredentialSecretNotLabelled => world.lead = Lead::Missing(Obstacle::NotLabelled),
         Reason::CredentialMalformed => {
-            world.lead = Lead::Missing(Obstacle::Malformed(Fault::SecretIsId))
+            world.lead = Lead::Missing(Obstacle::Malformed(Fault::SecretIsId));
         }
         Reason::SecretRefDenied => world.lead = Lead::Missing(Obstacle::Denied(Denied::Flag)),
         Reason::NotGranted => world.lead = Lead::Missing(Obstacle::NotListed),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::api::ExpiredTokenPolicy;
+use crate::api::{DefenderApplicationStatus, ExpiredTokenPolicy};
 use crate::core::application::{Application, Denial, Version};
 use crate::core::gathered::{NoApplication, Obstacle, TargetView};
 use crate::core::plan::Step;
@@ -24,7 +24,7 @@ fn application(spec: &serde_json::Value) -> Application {
         "app",
         version,
         serde_json::from_value(whole).unwrap(),
-        Default::default(),
+        DefenderApplicationStatus::default(),
     )
     .unwrap()
 }
@@ -115,4 +115,15 @@ fn a_token_that_came_by_another_way_is_not_this_applications_to_take() {
     let (steps, _) = world.reconcile(at(100));
     assert_eq!(steps, []);
     assert!(matches!(world.target, TargetView::Ours(_)));
+}
+
+#[test]
+fn a_token_for_the_api_of_before_goes_as_well() {
+    let mut world = world(Obstacle::NotGranted(Denial::Api), &json!({}));
+    world.endpoints.audience = crate::core::testing::OTHER_AUDIENCE;
+    let (steps, _) = world.reconcile(at(100));
+    assert!(
+        steps.contains(&Step::Withdraw(ExpiredTokenPolicy::Delete)),
+        "{steps:?}"
+    );
 }
