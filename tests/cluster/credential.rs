@@ -225,7 +225,7 @@ fn no_credential_is_taken_from_the_operators_own_namespace() {
         let seen = lab.reason("contoso", "False", "SecretRefDenied").await;
         assert_eq!(
             message(&seen, "CredentialReady"),
-            "secretRef isn't allowed in this namespace."
+            "secretRef isn't allowed in this namespace. [this is the operator's own namespace]"
         );
         assert!(condition(&seen, "Stalled").is_some());
         nothing_was_asked(&lab).await;
@@ -255,7 +255,7 @@ fn a_credential_with_tenant_ids_is_used_for_no_other_tenant() {
         let seen = lab.reason("t2", "False", "NotGranted").await;
         assert_eq!(
             message(&seen, "CredentialReady"),
-            "The credential's key tenant-ids doesn't list this tenant."
+            "This tenant isn't granted here. [the credential's key tenant-ids doesn't list it]"
         );
         let (journal, _) = lab.settled().await;
         assert_eq!(journal.len(), 1, "{journal:?}");

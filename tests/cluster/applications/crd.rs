@@ -153,7 +153,7 @@ fn every_rule_accepts_and_refuses_with_what_to_write_instead() {
             ) {
                 (Ok(()), Ok(())) => {}
                 (Err(message), Err(expected)) => {
-                    assert!(message.contains(expected), "{what}: {message:.600}")
+                    assert!(message.contains(expected), "{what}: {message:.600}");
                 }
                 (Err(message), Ok(())) => panic!("{what} is refused: {message:.600}"),
                 (Ok(()), Err(expected)) => {

@@ -1,5 +1,6 @@
 //! One test's world: a namespace, an emulator, an operator.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use futures::TryStreamExt as _;
@@ -23,6 +24,10 @@ use super::rbac;
 
 /// How a lab is to be.
 #[derive(Debug, Clone, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that a test wants otherwise"
+)]
 pub struct Setup {
     /// More flags for the operator; they win over the lab's own.
     pub args: Vec<String>,
@@ -142,36 +147,8 @@ impl Lab {
             .kubeconfig_for_token(server, &token);
         std::fs::write(&kubeconfig, text).expect("a kubeconfig");
 
-        let mut args: Vec<String> = [
-            "--kubeconfig",
-            &kubeconfig.to_string_lossy(),
-            "--listen",
-            "127.0.0.1:0",
-            "--ca-bundle",
-            &emulator.ca_file().to_string_lossy(),
-        ]
-        .map(str::to_owned)
-        .into();
-        if !setup.cluster_wide {
-            args.extend(["--watch-namespaces".to_owned(), namespaces.join(",")]);
-        }
-        if let Some(home) = setup.home {
-            args.extend(["--operator-namespace".to_owned(), format!("{ns}-{home}")]);
-        }
-        if setup.selectors {
-            args.push("--allow-namespace-selectors".to_owned());
-        }
-        if !setup.args.iter().any(|arg| arg == "--log-level") {
-            args.extend(["--log-level", "trace"].map(str::to_owned));
-        }
-        let mut env = setup.env;
-        if setup.proxy_by_environment {
-            env.push(("HTTPS_PROXY".to_owned(), emulator.proxy_url()));
-        } else {
-            args.extend(["--https-proxy".to_owned(), emulator.proxy_url()]);
-        }
-        args.extend(setup.args);
-        let invocation = Invocation { args, env };
+        let no_operator = setup.no_operator;
+        let invocation = invocation(setup, &kubeconfig, &emulator, &namespaces);
 
         let mut canary = Canary::default();
         canary.secret(&secret);
@@ -188,7 +165,7 @@ impl Lab {
             })
             .collect();
         let log = folder.path().join("operator-0.log");
-        let operator = if setup.no_operator {
+        let operator = if no_operator {
             Operator::none(log.clone())
         } else {
             Operator::spawn(&arena, &invocation, log.clone()).await
@@ -305,6 +282,46 @@ impl Lab {
             let _ = api.delete(ns, &DeleteParams::background()).await;
         }
     }
+}
+
+/// How the operator of such a lab is started.
+fn invocation(
+    setup: Setup,
+    kubeconfig: &Path,
+    emulator: &Emulator,
+    namespaces: &[String],
+) -> Invocation {
+    let mut args: Vec<String> = [
+        "--kubeconfig",
+        &kubeconfig.to_string_lossy(),
+        "--listen",
+        "127.0.0.1:0",
+        "--ca-bundle",
+        &emulator.ca_file().to_string_lossy(),
+    ]
+    .map(str::to_owned)
+    .into();
+    if !setup.cluster_wide {
+        args.extend(["--watch-namespaces".to_owned(), namespaces.join(",")]);
+    }
+    if let Some(home) = setup.home {
+        let home = format!("{}-{home}", namespaces[0]);
+        args.extend(["--operator-namespace".to_owned(), home]);
+    }
+    if setup.selectors {
+        args.push("--allow-namespace-selectors".to_owned());
+    }
+    if !setup.args.iter().any(|arg| arg == "--log-level") {
+        args.extend(["--log-level", "trace"].map(str::to_owned));
+    }
+    let mut env = setup.env;
+    if setup.proxy_by_environment {
+        env.push(("HTTPS_PROXY".to_owned(), emulator.proxy_url()));
+    } else {
+        args.extend(["--https-proxy".to_owned(), emulator.proxy_url()]);
+    }
+    args.extend(setup.args);
+    Invocation { args, env }
 }
 
 /// Every token that ever stands in a Secret.
