@@ -1,9 +1,10 @@
 //! Flags, fields, metrics and codes that a page names are those that exist.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use clap::CommandFactory as _;
-use defender_tenant_operator::api;
+use defender_tenant_operator::api::{self, DefenderApplication, DefenderTenant};
 use defender_tenant_operator::cli::Cli;
 use defender_tenant_operator::core::errors::table;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
@@ -62,9 +63,12 @@ const OTHERS: &[(&str, &[&str])] = &[
             "cert",
             "display-name",
             "enable-oidc-issuer",
+            "end-date",
             "id",
+            "key-id",
             "parameters",
             "query",
+            "required-resource-accesses",
             "sign-in-audience",
             "web-redirect-uris",
         ],
@@ -143,9 +147,16 @@ fn every_environment_variable_exists() {
     assert_eq!(unknown, Vec::<String>::new());
 }
 
-fn schema() -> JSONSchemaProps {
-    let version = api::crd().spec.versions.remove(0);
-    version.schema.unwrap().open_api_v3_schema.unwrap()
+/// The schemas by kind.
+fn schemas() -> BTreeMap<String, JSONSchemaProps> {
+    [api::crd(), api::application_crd()]
+        .into_iter()
+        .map(|mut crd| {
+            let version = crd.spec.versions.remove(0);
+            let schema = version.schema.unwrap().open_api_v3_schema.unwrap();
+            (crd.spec.names.kind, schema)
+        })
+        .collect()
 }
 
 /// The schema below this one that a name leads to.
@@ -160,19 +171,22 @@ fn step<'a>(schema: &'a JSONSchemaProps, name: &str) -> Option<&'a JSONSchemaPro
     schema.properties.as_ref()?.get(name)
 }
 
-/// Fields, written as `spec.region` or `status.token.roles`. (`src/api/spec.rs` is a file.)
+/// Fields of either kind, written as `spec.region` or `status.token.roles`. (`src/api/spec.rs` is a file.)
 fn unknown_fields(text: &str) -> Vec<String> {
-    let schema = schema();
+    let schemas = schemas();
+    let known = |word: &str| {
+        schemas.values().any(|schema| {
+            word.split('.')
+                .try_fold(schema, |schema, name| step(schema, name))
+                .is_some()
+        })
+    };
     words(text, |c| {
         c.is_ascii_alphanumeric() || matches!(c, '.' | '/')
     })
     .map(|word| word.trim_matches('.'))
     .filter(|word| word.starts_with("spec.") || word.starts_with("status."))
-    .filter(|word| {
-        word.split('.')
-            .try_fold(&schema, |schema, name| step(schema, name))
-            .is_none()
-    })
+    .filter(|word| !known(word))
     .map(str::to_owned)
     .collect()
 }
@@ -183,7 +197,7 @@ fn every_field_exists() {
         unknown(|page| unknown_fields(&page.text)),
         Vec::<String>::new()
     );
-    let text = "`spec.refresh.minRemainingSeconds`, status.token.roles; spec.target.labels.team, spec.regions.";
+    let text = "`spec.refresh.minRemainingSeconds`, status.token.roles; spec.target.labels.team, spec.regions. spec.grants";
     assert_eq!(unknown_fields(text), ["spec.regions"]);
 }
 
@@ -208,32 +222,96 @@ fn strays(value: &Value, schema: &JSONSchemaProps, path: &str) -> Vec<String> {
     }
 }
 
-#[test]
-fn every_manifest_has_fields_that_exist() {
-    let schema = schema();
-    let mut manifests = 0;
-    let mut faults = Vec::new();
-    for page in operator_pages() {
-        for block in page.blocks("yaml") {
-            for document in block
-                .split("\n---\n")
-                .filter(|document| document.contains("kind: DefenderTenant"))
-            {
-                let object: Value = serde_saphyr::from_str(document)
-                    .unwrap_or_else(|e| panic!("{}: {e}", page.name()));
-                let spec = &object["spec"];
-                manifests += 1;
-                let strays = strays(spec, step(&schema, "spec").unwrap(), "spec");
-                faults.extend(
-                    strays
-                        .into_iter()
-                        .map(|stray| format!("{}: {stray}", page.name())),
-                );
+/// The manifests of our kinds in a YAML stream, with what is wrong with each. Other objects pass; what isn't YAML doesn't.
+fn judge(stream: &str) -> Vec<(String, Option<String>)> {
+    let schemas = schemas();
+    let mut judged = Vec::new();
+    for document in stream.split("\n---\n") {
+        let object: Value = match serde_saphyr::from_str(document) {
+            Ok(object) => object,
+            Err(error) => {
+                judged.push(("?".to_owned(), Some(error.to_string())));
+                continue;
             }
+        };
+        let kind = object["kind"].as_str().unwrap_or_default();
+        if let Some(schema) = schemas.get(kind) {
+            judged.push((kind.to_owned(), fault(&object, kind, schema)));
         }
     }
+    judged
+}
+
+fn fault(object: &Value, kind: &str, schema: &JSONSchemaProps) -> Option<String> {
+    if object["apiVersion"] != "defendertenant.io/v1alpha1" {
+        return Some(format!("apiVersion {}", object["apiVersion"]));
+    }
+    let strays = strays(&object["spec"], step(schema, "spec").unwrap(), "spec");
+    if !strays.is_empty() {
+        return Some(format!("no such field: {}", strays.join(", ")));
+    }
+    let parsed = match kind {
+        "DefenderTenant" => serde_json::from_value::<DefenderTenant>(object.clone()).map(drop),
+        _ => serde_json::from_value::<DefenderApplication>(object.clone()).map(drop),
+    };
+    parsed.err().map(|error| error.to_string())
+}
+
+/// Each YAML stream that the documents show or hold, and where.
+fn streams() -> Vec<(String, String)> {
+    let mut streams = Vec::new();
+    for page in operator_pages() {
+        let blocks = page.blocks("yaml").into_iter();
+        streams.extend(blocks.map(|block| (page.name(), block)));
+    }
+    let examples = fs::read_dir(root().join("docs/examples")).unwrap();
+    for path in examples.map(|entry| entry.unwrap().path()) {
+        if path.extension().is_some_and(|ext| ext == "yaml") {
+            let example = Page::read(path);
+            streams.push((example.name(), example.text));
+        }
+    }
+    streams
+}
+
+#[test]
+fn every_manifest_is_one_of_the_api() {
+    let streams = streams();
+    let judged: Vec<_> = streams
+        .iter()
+        .flat_map(|(name, stream)| {
+            judge(stream)
+                .into_iter()
+                .map(move |(kind, fault)| (name, kind, fault))
+        })
+        .collect();
+    let faults: Vec<String> = judged
+        .iter()
+        .filter_map(|(name, kind, fault)| Some(format!("{name}: {kind}: {}", fault.as_ref()?)))
+        .collect();
     assert_eq!(faults, Vec::<String>::new());
-    assert!(manifests > 0, "no page shows a manifest");
+    for kind in schemas().keys() {
+        let shown = judged.iter().filter(|(_, shown, _)| shown == kind).count();
+        assert!(shown > 1, "no page shows a {kind}");
+    }
+}
+
+#[test]
+fn a_manifest_that_is_none_of_the_api_is_noticed() {
+    let verdict = |spec: &str| {
+        let stream = format!(
+            "kind: Secret\n---\napiVersion: defendertenant.io/v1alpha1\nkind: DefenderApplication\nspec: {spec}\n"
+        );
+        judge(&stream).remove(0).1.unwrap_or_default()
+    };
+    let credentials = "credentials: [{name: a, workloadIdentity: {}}]";
+    assert_eq!(verdict(&format!("{{clientId: x, {credentials}}}")), "");
+    assert_eq!(
+        verdict(&format!("{{clientId: x, {credentials}, grant: []}}")),
+        "no such field: spec.grant"
+    );
+    assert!(verdict(&format!("{{{credentials}}}")).contains("clientId"));
+    assert!(judge("kind: [").remove(0).1.is_some());
 }
 
 #[test]
