@@ -33,6 +33,7 @@ const OTHERS: &[(&str, &[&str])] = &[
             "overwrite",
             "patch-file",
             "raw",
+            "show-labels",
             "subresource",
             "timeout",
             "token",
@@ -300,7 +301,7 @@ fn every_manifest_is_one_of_the_api() {
 fn a_manifest_that_is_none_of_the_api_is_noticed() {
     let verdict = |spec: &str| {
         let stream = format!(
-            "kind: Secret\n---\napiVersion: defendertenant.io/v1alpha1\nkind: DefenderApplication\nspec: {spec}\n"
+            "kind: Secret\n---\napiVersion: defendertenant.io/v1alpha1\nkind: DefenderApplication\nmetadata: {{name: a}}\nspec: {spec}\n"
         );
         judge(&stream).remove(0).1.unwrap_or_default()
     };
