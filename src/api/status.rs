@@ -45,6 +45,12 @@ pub struct DefenderTenantStatus {
     #[schemars(with = "String")]
     pub handled_refresh_request: Option<String>,
 
+    /// The generation for which Microsoft was asked, and answered, where the tenant lives: once a mint failed in a way
+    /// that a mistyped tenantId or another cloud explains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub discovered_generation: Option<i64>,
+
     /// When the token was last tried at the API (spec.probe).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Time")]

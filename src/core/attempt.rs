@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::breaker::Health;
 use super::credential::Fingerprint;
+use super::discovery;
 use super::errors::{Retry, Scope, retry};
 use super::gathered::{Gathered, Minted, WriteFailure};
 use super::plan::is_forced;
@@ -343,7 +344,15 @@ pub fn error_after(g: &Gathered<'_>, now: Timestamp) -> Option<LastErrorStatus> 
     }
     match &g.session.minted {
         None if is_denial_over(g, now) => None,
-        None => g.tenant.status.last_error.clone(),
+        None => {
+            let error = g.tenant.status.last_error.clone();
+            error.map(|error| LastErrorStatus {
+                reason: discovery::conclusion(g).map_or(error.reason, |conclusion| {
+                    conclusion.reason.as_str().to_owned()
+                }),
+                ..error
+            })
+        }
         Some(Minted::Token { skew: Some(_), .. }) => {
             Some(simple(Reason::ClockSkew, Scope::Service))
         }

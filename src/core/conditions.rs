@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::attempt::{self, seconds};
+use super::discovery::Discovery;
 use super::gathered::{Gathered, Minted, ProbeResult, TargetView};
 use super::plan::may_publish;
 use super::reason::{Abnormal, ConditionType, Reason, Truth};
@@ -51,8 +52,12 @@ pub fn compose(
             .iter()
             .any(|c| c.type_ == t.as_str() && c.status == Truth::False.as_str())
     };
-    let wants_consent =
-        not_granted(ConditionType::ConsentGranted) || not_granted(ConditionType::RolesGranted);
+    // Nobody can consent in a tenant that isn't there.
+    let nowhere = problems
+        .iter()
+        .any(|p| matches!(p.reason, Reason::TenantNotFound | Reason::WrongCloud));
+    let wants_consent = !nowhere
+        && (not_granted(ConditionType::ConsentGranted) || not_granted(ConditionType::RolesGranted));
     let resource_version = match &g.target {
         TargetView::Ours(owned) if owned.verified => Some(owned.resource_version.clone()),
         _ => None,
@@ -76,12 +81,26 @@ pub fn compose(
             .served_request
             .clone()
             .or_else(|| before.handled_refresh_request.clone()),
+        discovered_generation: match g.session.discovery {
+            Some(Discovery::Answered(_)) => Some(g.tenant.generation),
+            _ => before.discovered_generation,
+        },
         probed_at: match g.session.probed {
             Some(ProbeResult::Works | ProbeResult::Fails { .. }) => Some(seconds(now)),
             _ => before.probed_at.clone(),
         },
         last_error: attempt::error_after(g, now),
     }
+}
+
+/// What the status says of the customer's consent, if it isn't there.
+#[must_use]
+pub fn consent_reason(status: &DefenderTenantStatus) -> Option<Reason> {
+    status
+        .conditions
+        .iter()
+        .find(|c| c.type_ == ConditionType::ConsentGranted.as_str())
+        .and_then(|c| Reason::parse(&c.reason))
 }
 
 fn token_status(g: &Gathered<'_>, now: Timestamp) -> Option<TokenStatus> {

@@ -8,6 +8,7 @@ use super::application::Application;
 use super::breaker::Health;
 use super::claims::Expected;
 use super::credential::{Credential, Fingerprint};
+use super::discovery::Discovery;
 use super::errors::{Failure, Scope};
 use super::federated::TokenView;
 use super::ids::{ApiUrl, ApplicationId, Audience, LoginHost, TenantId};
@@ -190,6 +191,8 @@ pub struct Session {
     pub served_request: Option<String>,
     /// Microsoft must not be asked now: until this instant, or until the lane calls.
     pub not_admitted: Option<Option<Timestamp>>,
+    /// What became of the question where the tenant lives.
+    pub discovery: Option<Discovery>,
     /// A write failed.
     pub failed_write: Option<WriteFailure>,
     /// The token was tried.
@@ -211,6 +214,8 @@ pub struct Memo {
     pub stranger_seen_at: Option<Timestamp>,
     /// API requests that failed in a row.
     pub api_failures: u32,
+    /// The question where the tenant lives waits for its turn.
+    pub owes_discovery: bool,
 }
 
 /// Whether tenants may bring a credential of their own.

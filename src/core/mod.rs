@@ -7,6 +7,7 @@ pub mod breaker;
 pub mod claims;
 pub mod conditions;
 pub mod credential;
+pub mod discovery;
 pub mod errors;
 pub mod federated;
 pub mod gate;

@@ -10,9 +10,11 @@ use super::schedule::saturating_add;
 use super::target::Held;
 use crate::api::{ExpiredTokenPolicy, MissingRolePolicy, Probe};
 
+mod discover;
 mod due;
 mod target;
 
+use discover::discover;
 pub use due::is_forced;
 use due::mint;
 pub use target::{PREDECESSOR_LOOK, REPAIR_WINDOW, REPAIRS_MAX, STRANGER_LOOK, contested_until};
@@ -87,6 +89,8 @@ pub enum Step {
     ConfirmWithdrawal,
     /// Take a token away that its owner has no right to any more.
     Withdraw(ExpiredTokenPolicy),
+    /// Ask Microsoft where the tenant lives.
+    Discover,
     /// Try the token.
     Probe,
 }
@@ -151,6 +155,7 @@ fn step(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Step {
         .or_else(|| mint(g, now, wake).map(Step::Mint))
         .or_else(|| retire(g, now, wake))
         .or_else(|| remove_old(g, now, wake))
+        .or_else(|| discover(g, now))
         .or_else(|| probe(g, now, wake))
         .unwrap_or(Step::Rest)
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::credential::Fingerprint;
 
-mod fair;
+pub(super) mod fair;
 
 use fair::Fair;
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::core::breaker::Health;
+use crate::core::discovery;
 use crate::core::errors::{Retry, Scope};
 use crate::core::gathered::{Gathered, Minted, WriteFailure};
 use crate::core::plan::may_publish;
@@ -83,14 +84,15 @@ pub(super) fn trouble(g: &Gathered<'_>) -> Option<Trouble> {
         } => {
             let verdict = &failure.verdict;
             let propagating = *scope == Scope::Credential && g.health == Health::Propagating;
+            let concluded = discovery::conclusion(g).map(|conclusion| conclusion.reason);
             Some(Trouble {
                 reason: if propagating {
                     Reason::CredentialPropagating
                 } else {
-                    verdict.reason
+                    concluded.unwrap_or(verdict.reason)
                 },
                 scope: *scope,
-                retry: verdict.retry,
+                retry: concluded.map_or(verdict.retry, |_| Retry::Slow),
                 code: verdict.code,
                 correlation_id: failure.correlation_id,
                 trace_id: failure.trace_id,

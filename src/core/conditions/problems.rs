@@ -9,6 +9,7 @@ use crate::api::MissingRolePolicy;
 use crate::api::cloud::regions;
 use crate::core::attempt;
 use crate::core::breaker::Health;
+use crate::core::discovery;
 use crate::core::errors::Scope;
 use crate::core::gathered::{Gathered, Minted, ProbeResult, TargetView, WriteFailure};
 use crate::core::plan::{CREDENTIAL_GRACE, contested_until};
@@ -132,7 +133,9 @@ fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
         Some(Minted::Failed { failure, scope, .. }) => {
             // The credential's own state is said once, from its health.
             let covered = *scope == Scope::Credential && g.health != Health::Fine;
-            if !covered {
+            if let Some(problem) = discovered(g) {
+                found.push(problem);
+            } else if !covered {
                 let verdict = &failure.verdict;
                 found.push(Problem::refused(g, verdict.reason, verdict.detail));
             }
@@ -149,7 +152,9 @@ fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
                 found.push(Problem::new(Reason::ClockSkew));
             }
         }
-        None => found.extend(attempt::standing(g, now).map(|reason| carried(g, reason))),
+        None => found.extend(
+            discovered(g).or_else(|| attempt::standing(g, now).map(|reason| carried(g, reason))),
+        ),
     }
     // The one that is published, whether a mint failed or none was made: else each attempt would flip the status.
     if let Some(granted) = g.live_roles(now).filter(|_| !judged) {
@@ -158,6 +163,15 @@ fn mint_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
     if let Some(ProbeResult::Fails { reason, detail }) = g.session.probed {
         found.push(Problem::with(reason, detail));
     }
+}
+
+/// What a failed mint comes down to, where it is known where the tenant lives.
+fn discovered(g: &Gathered<'_>) -> Option<Problem> {
+    let conclusion = discovery::conclusion(g)?;
+    Some(match conclusion.detail {
+        Some(detail) => Problem::with(conclusion.reason, detail),
+        None => carried(g, conclusion.reason),
+    })
 }
 
 /// A problem of an earlier reconcile, in its words.

@@ -1,4 +1,5 @@
 mod contested;
+mod discover;
 mod due;
 mod hold;
 mod probe;

@@ -14,18 +14,18 @@ struct Waiting<K> {
 
 /// Keys by namespace. One namespace with ten thousand keys takes every second turn of one with a single key.
 #[derive(Debug)]
-pub(super) struct Fair<K> {
+pub(in crate::core) struct Fair<K> {
     turns: BTreeMap<u64, Arc<str>>,
     last_turn: u64,
     waiting: HashMap<Arc<str>, Waiting<K>>,
     /// All keys, the best candidate first: those without a token (`true`) after all others.
     candidates: BTreeSet<(bool, Timestamp, K, Arc<str>)>,
     /// Of a lane: when it sent somebody last, counted in turns.
-    pub(super) sent: u64,
+    pub(in crate::core) sent: u64,
 }
 
 impl<K: Ord + Clone> Fair<K> {
-    pub(super) fn new() -> Self {
+    pub(in crate::core) fn new() -> Self {
         Self {
             turns: BTreeMap::new(),
             last_turn: 0,
@@ -35,15 +35,15 @@ impl<K: Ord + Clone> Fair<K> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::core) fn is_empty(&self) -> bool {
         self.candidates.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::core) fn len(&self) -> usize {
         self.candidates.len()
     }
 
-    pub(super) fn push(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: K) {
+    pub(in crate::core) fn push(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: K) {
         let waiting = self.waiting.entry(namespace.clone()).or_insert_with(|| {
             self.last_turn += 1;
             self.turns.insert(self.last_turn, namespace.clone());
@@ -58,7 +58,7 @@ impl<K: Ord + Clone> Fair<K> {
     }
 
     /// The next one, of a namespace that may have a turn.
-    pub(super) fn pop(&mut self, may: impl Fn(&str) -> bool) -> Option<K> {
+    pub(in crate::core) fn pop(&mut self, may: impl Fn(&str) -> bool) -> Option<K> {
         let (turn, namespace) = self.next_namespace(may)?;
         self.turns.remove(&turn);
         let waiting = self.waiting.get_mut(&namespace)?;
@@ -76,7 +76,7 @@ impl<K: Ord + Clone> Fair<K> {
     }
 
     /// The best candidate of all namespaces to try a doubtful credential with: who last succeeded, the soonest expiry first.
-    pub(super) fn pop_candidate(&mut self) -> Option<K> {
+    pub(in crate::core) fn pop_candidate(&mut self) -> Option<K> {
         let (_, urgency, key, namespace) = self.candidates.first()?.clone();
         self.remove(&namespace, urgency, &key);
         Some(key)
@@ -89,7 +89,7 @@ impl<K: Ord + Clone> Fair<K> {
     }
 
     /// Whose turn is next, of those that may have one.
-    pub(super) fn namespace(
+    pub(in crate::core) fn namespace(
         &self,
         candidate: bool,
         may: impl Fn(&str) -> bool,
@@ -102,7 +102,7 @@ impl<K: Ord + Clone> Fair<K> {
         }
     }
 
-    pub(super) fn remove(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: &K) {
+    pub(in crate::core) fn remove(&mut self, namespace: &Arc<str>, urgency: Timestamp, key: &K) {
         self.candidates
             .remove(&candidate(namespace.clone(), urgency, key.clone()));
         if let Some(waiting) = self.waiting.get_mut(namespace) {

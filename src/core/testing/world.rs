@@ -11,6 +11,7 @@ use crate::core::application::Application;
 use crate::core::breaker::Health;
 use crate::core::conditions::{compose, transition};
 use crate::core::credential::{Credential, Fingerprint};
+use crate::core::discovery::{Answer, Discovery};
 use crate::core::errors::{Failure, Scope, Verdict};
 use crate::core::federated::TokenView;
 use crate::core::gathered::{
@@ -69,6 +70,10 @@ pub struct World {
     /// What a look into its bytes finds.
     pub bytes: BodyFacts,
     pub probe: ProbeResult,
+    /// What becomes of the question where the tenant lives.
+    pub discovery: Discovery,
+    /// When it was asked.
+    pub discoveries: Vec<Timestamp>,
     /// The step that the API server denies, and how.
     pub denies: Option<(Step, WriteFailure)>,
     pub status_writable: bool,
@@ -115,6 +120,8 @@ impl World {
                 token: None,
             },
             probe: ProbeResult::Works,
+            discovery: Discovery::Answered(Answer::Unclear),
+            discoveries: Vec::new(),
             denies: None,
             status_writable: true,
             mints: Vec::new(),
@@ -280,6 +287,11 @@ impl World {
                     ExpiredTokenPolicy::Delete => TargetView::Absent,
                     ExpiredTokenPolicy::Empty => TargetView::Ours(owned(None)),
                 };
+            }
+            Step::Discover => {
+                self.discoveries.push(now);
+                self.memo.owes_discovery = self.discovery == Discovery::Later;
+                self.session.discovery = Some(self.discovery);
             }
             Step::Probe => self.session.probed = Some(self.probe),
         }
