@@ -43,6 +43,7 @@ pub struct Metrics {
     reconciles: Family<Outcome, Counter>,
     reconcile_seconds: Histogram,
     probes: Family<Outcome, Counter>,
+    discoveries: Family<Outcome, Counter>,
     /// Targets put right.
     pub repairs: Counter,
     /// Reconciles that came to no end.
@@ -76,6 +77,7 @@ impl Metrics {
             reconciles: Family::default(),
             reconcile_seconds: latency(),
             probes: Family::default(),
+            discoveries: Family::default(),
             repairs: Counter::default(),
             endless: Counter::default(),
             watch_failures: Counter::default(),
@@ -119,6 +121,11 @@ impl Metrics {
             "probes",
             "Calls that tried a token at the Defender API",
             metrics.probes.clone(),
+        );
+        registry.register(
+            "discovery_requests",
+            "Anonymous requests that ask Microsoft where a tenant lives, by outcome: found, not_found, unclear, throttled or unavailable",
+            metrics.discoveries.clone(),
         );
         registry.register(
             "target_repairs",
@@ -174,6 +181,11 @@ impl Metrics {
     /// Counts a probe.
     pub fn probe(&self, outcome: &'static str) {
         self.probes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts a question where a tenant lives.
+    pub fn discovery(&self, outcome: &'static str) {
+        self.discoveries.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Times a token request.

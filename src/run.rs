@@ -19,6 +19,7 @@ use crate::controller::{self, ControllerError, Events, KubeApi};
 use crate::core::gathered::Policy;
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
+use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
 use crate::entra::http::{self, HttpError, ProxyChoice};
 use crate::metrics::Metrics;
@@ -128,6 +129,7 @@ pub async fn run(args: Run) -> Result<(), RunError> {
             args.federated_token_file.clone(),
             std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").map(Into::into),
         ),
+        discovery: DiscoveryClient::new(microsoft.clone()),
         prober: Prober::new(microsoft, user_agent),
         events: Events::new(client, std::env::var("POD_NAME").ok()),
         metrics: metrics.clone(),

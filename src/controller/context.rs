@@ -10,6 +10,7 @@ use super::events::Events;
 use super::kubeapi::KubeApi;
 use super::lookups::Lookups;
 use super::world::World;
+use crate::core::discovery::pace::Pace;
 use crate::core::gate::Gate;
 use crate::core::gathered::Policy;
 use crate::core::queue::Queue;
@@ -17,6 +18,7 @@ use crate::core::tenant::Key;
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
 use crate::entra::clouds;
+use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
 use crate::metrics::Metrics;
 
@@ -44,6 +46,8 @@ pub struct State {
     pub queue: Queue<Key>,
     /// Who may ask Microsoft.
     pub gate: Gate,
+    /// Whose turn it is to ask where its tenant lives.
+    pub discoveries: Pace<Key>,
     /// Missing credentials, as looked at a moment ago.
     pub lookups: Lookups,
 }
@@ -60,6 +64,8 @@ pub struct Context {
     pub entra: TokenClient,
     /// The operator's own token.
     pub federated: TokenFile,
+    /// Microsoft's anonymous documents.
+    pub discovery: DiscoveryClient,
     /// Microsoft's API.
     pub prober: Prober,
     /// Kubernetes Events.
@@ -96,6 +102,8 @@ pub struct Parts {
     pub entra: TokenClient,
     /// The operator's own token.
     pub federated: TokenFile,
+    /// Microsoft's anonymous documents.
+    pub discovery: DiscoveryClient,
     /// Microsoft's API.
     pub prober: Prober,
     /// Kubernetes Events.
@@ -128,6 +136,7 @@ impl Context {
             world,
             queue: Queue::default(),
             gate: Gate::new(parts.entra_rate),
+            discoveries: Pace::default(),
             lookups: Lookups::default(),
         };
         Self {
@@ -138,6 +147,7 @@ impl Context {
             kube: parts.kube,
             entra: parts.entra,
             federated: parts.federated,
+            discovery: parts.discovery,
             prober: parts.prober,
             events: parts.events,
             metrics: parts.metrics,

@@ -53,6 +53,9 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
     let now = ctx.now();
     let mut state = ctx.state();
     let state = &mut *state;
+    while let Some(key) = state.discoveries.call(now) {
+        state.wake(&key);
+    }
     // Who waits with a token in hand for the API server has given its slot away.
     let concurrency = concurrency + ctx.aside();
     while state.queue.running() < concurrency {
@@ -85,7 +88,8 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
             .queue
             .wake_at(|fingerprint| gate.calls(fingerprint, now), now)
     };
-    let wait = next.map_or(CLOCK_LOOK, |at| {
+    let next = [next, state.discoveries.wake_at(now)].into_iter().flatten();
+    let wait = next.min().map_or(CLOCK_LOOK, |at| {
         Duration::try_from(at.duration_since(now)).unwrap_or_default()
     });
     wait.clamp(Duration::from_millis(1), CLOCK_LOOK)
@@ -131,6 +135,7 @@ mod tests {
     use crate::core::queue::Calls;
     use crate::defender::probe::Prober;
     use crate::entra::client::TokenClient;
+    use crate::entra::discovery::DiscoveryClient;
     use crate::metrics::Metrics;
 
     /// Panics once, as a bug anywhere in a reconcile would.
@@ -156,6 +161,7 @@ mod tests {
             kube: KubeApi::new(kube.clone(), metrics.clone()),
             entra: TokenClient::new(microsoft.clone()),
             federated: crate::entra::federated::TokenFile::default(),
+            discovery: DiscoveryClient::new(microsoft.clone()),
             prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
             events: Events::new(kube, None),
             metrics,

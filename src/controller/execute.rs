@@ -94,6 +94,7 @@ impl Executor<'_> {
             Step::RemoveOld => self.remove_old().await,
             Step::Retire(policy) | Step::Withdraw(policy) => self.retire(policy, hands).await,
             Step::ConfirmWithdrawal => self.confirm_withdrawal(hands).await,
+            Step::Discover => self.discover(hands).await,
             Step::Probe => self.probe(hands).await,
         };
         let key = &self.snapshot.tenant.key;

@@ -168,7 +168,10 @@ pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> 
         .world
         .other_targets(&tenant, &name)
         .map(|(name, owned)| OldTarget { name, owned });
-    let memo = state.world.memo(&tenant.uid);
+    let memo = Memo {
+        owes_discovery: state.discoveries.owes(&tenant.key),
+        ..state.world.memo(&tenant.uid)
+    };
     Gathering::Found(Box::new(Snapshot {
         tenant,
         tenant_id,

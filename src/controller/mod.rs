@@ -3,6 +3,7 @@
 mod applications;
 mod backoff;
 pub mod context;
+mod discover;
 mod dispatch;
 mod events;
 mod execute;

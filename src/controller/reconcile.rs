@@ -63,6 +63,10 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
     let mut troubled = None;
     let mut outrun = false;
     remember_loss(ctx, &snapshot, hands);
+    if hands.session.discovery.is_none() {
+        // What was to be asked has been settled otherwise.
+        ctx.state().discoveries.forget(key);
+    }
     if !snapshot.tenant.deleting
         && !waits_silently(&snapshot, hands, ctx)
         && !learned_nothing(hands)
@@ -110,10 +114,13 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
 
 fn without_facts(ctx: &Context, key: &Key, gathering: &Gathering) -> Finish {
     match gathering {
-        Gathering::Gone => Finish {
-            gone: true,
-            ..Finish::default()
-        },
+        Gathering::Gone => {
+            ctx.state().discoveries.forget(key);
+            Finish {
+                gone: true,
+                ..Finish::default()
+            }
+        }
         Gathering::Rejected => {
             tracing::error!(tenant = %key, "the spec breaks a rule of the CRD: is an older CRD installed?");
             Finish::default()

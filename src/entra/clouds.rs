@@ -23,6 +23,13 @@ pub const fn login_host_of(cloud: EntraCloud) -> LoginHost {
     }
 }
 
+/// An authority that also knows the tenants of other clouds, for whom this one doesn't know: Microsoft has government
+/// tenants looked up at the worldwide one ("B2B in government and national clouds"), which therefore has no wider one.
+#[must_use]
+pub fn wider(login: LoginHost) -> Option<LoginHost> {
+    (login != PUBLIC).then_some(PUBLIC)
+}
+
 /// Every cloud with its login authority.
 pub fn all() -> impl Iterator<Item = (Cloud, LoginHost)> {
     Cloud::ALL.iter().map(|cloud| (*cloud, login_host(*cloud)))

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod clouds;
 pub mod consent;
+pub mod discovery;
 mod encode;
 pub mod federated;
 pub mod http;

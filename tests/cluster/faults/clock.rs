@@ -8,6 +8,7 @@ use defender_tenant_operator::controller::{self, Events, KubeApi};
 use defender_tenant_operator::core::gathered::{Policy, SecretRefPolicy};
 use defender_tenant_operator::defender::probe::Prober;
 use defender_tenant_operator::entra::client::TokenClient;
+use defender_tenant_operator::entra::discovery::DiscoveryClient;
 use defender_tenant_operator::entra::federated::TokenFile;
 use defender_tenant_operator::entra::http::{self, ProxyChoice, Settings};
 use defender_tenant_operator::metrics::Metrics;
@@ -65,6 +66,7 @@ impl InProcess {
             kube: KubeApi::new(kube.clone(), metrics.clone()),
             entra: TokenClient::new(microsoft.clone()),
             federated: TokenFile::default(),
+            discovery: DiscoveryClient::new(microsoft.clone()),
             prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
             events: Events::new(kube, None),
             metrics,
