@@ -124,7 +124,7 @@ impl Metrics {
         );
         registry.register(
             "discovery_requests",
-            "Anonymous requests that ask Microsoft where a tenant lives, by outcome: found, not_found, unclear, throttled or unavailable",
+            "Anonymous requests that ask Microsoft where a tenant lives, by outcome",
             metrics.discoveries.clone(),
         );
         registry.register(

@@ -1,4 +1,4 @@
-//! The token client and the probe against the emulator, through its proxy, trusting its CA.
+//! The token client, the probe and the question where a tenant lives against the emulator, through its proxy, trusting its CA.
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers are tests as well")]
 
@@ -6,6 +6,8 @@
 mod answers;
 #[path = "entra_client/assertions.rs"]
 mod assertions;
+#[path = "entra_client/discovery.rs"]
+mod discovery;
 #[path = "cluster/support/identity.rs"]
 #[allow(dead_code, reason = "shared with the cluster tests")]
 mod identity;

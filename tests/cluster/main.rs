@@ -11,6 +11,7 @@ mod cost;
 mod crd;
 mod crd_cases;
 mod credential;
+mod discovery;
 mod faults;
 mod lifecycle;
 mod matrix;

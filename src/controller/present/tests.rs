@@ -93,6 +93,7 @@ async fn outcomes(credential: &Credential, renewals: usize, faults: u32) -> Vec<
         kube: KubeApi::new(kube.clone(), metrics.clone()),
         entra: TokenClient::new(microsoft.clone()),
         federated: TokenFile::new(Some(file.clone()), None),
+        discovery: crate::entra::discovery::DiscoveryClient::new(microsoft.clone()),
         prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
         events: Events::new(kube, None),
         metrics,

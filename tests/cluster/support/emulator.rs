@@ -150,6 +150,13 @@ impl Emulator {
         all
     }
 
+    /// The questions where a tenant lives.
+    pub async fn discoveries(&self) -> Vec<Journaled> {
+        let mut all = self.journal().await;
+        all.retain(|entry| entry.kind == "discovery");
+        all
+    }
+
     /// The token requests.
     pub async fn all_token_requests(&self) -> Vec<Journaled> {
         let mut all = self.journal().await;

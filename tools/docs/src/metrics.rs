@@ -87,6 +87,7 @@ fn families() -> BTreeMap<String, Family> {
     let metrics = Metrics::new();
     metrics.mint("ok", "None");
     metrics.probe("ok");
+    metrics.discovery("found");
     metrics.api_timer("get_secret").done("ok");
     metrics.reconcile_timer().done("ok");
     read(&metrics.render())
@@ -136,7 +137,8 @@ fn values(label: &str) -> String {
             "how it ended. Token requests: `ok`, `mismatch` (a token that isn't the one asked for) or a condition \
              [reason](../runbook.md). Requests to the API server: `ok`, `not_found`, `conflict`, `invalid`, `forbidden`, \
              `namespace_terminating`, `refused`, `unreachable`. Reconciles: `ok`, `panic`, `timeout`. Probes: `ok`, \
-             `fails`, `unknown`"
+             `fails`, `unknown`. Questions where a tenant lives: `found`, `not_found`, `unclear`, `throttled`, \
+             `unavailable`"
                 .to_owned()
         }
         "scope" => {
