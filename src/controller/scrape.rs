@@ -71,7 +71,7 @@ pub const SCRAPED: [Scraped; 10] = [
     scraped(
         "queue_depth",
         &["queue"],
-        "DefenderTenants that wait for a turn (ready), for their credential's turn (parked) or are being served (running)",
+        "DefenderTenants that wait for a turn (ready), for their credential's turn (parked), for the question where they live (discovery), or are being served (running)",
     ),
     scraped(
         "application_tenants",
@@ -194,6 +194,7 @@ fn read(state: &State) -> BTreeMap<&'static str, Rows> {
     let queue = [
         ("ready", state.queue.ready_len()),
         ("parked", state.queue.parked_len()),
+        ("discovery", state.discoveries.waiting()),
         ("running", state.queue.running()),
     ];
     let queue = queue.map(|(name, count)| (vec![("queue", name.to_owned())], count as f64));

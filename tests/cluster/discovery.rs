@@ -340,6 +340,42 @@ fn a_hundred_unknown_tenants_hold_up_neither_a_token_nor_a_question_of_another_n
 }
 
 #[test]
+fn a_429_holds_all_questions_up_and_who_has_none_any_more_leaves_the_line() {
+    run(async {
+        let lab = Lab::new("line").await;
+        let matching = json!({"endpoint": "discovery"});
+        let fault = json!({"status": 429, "retryAfter": 8});
+        lab.emulator.fault(matching, Some(1), fault).await;
+        lab.tenant("t0", json!({"tenantId": guid(0)})).await;
+        lab.reason("t0", "False", "TenantNotFound").await;
+        for n in 1..4 {
+            lab.tenant(&format!("t{n}"), json!({"tenantId": guid(n)}))
+                .await;
+        }
+        let waiting = async |count: f64| {
+            let gauge = "defender_tenant_queue_depth{queue=\"discovery\"}";
+            lab.eventually(&format!("{count} wait"), async || {
+                let waits = lab.operator.metric(gauge).await;
+                ((waits - count).abs() < 0.1).then_some(())
+            })
+            .await;
+        };
+        waiting(3.0).await;
+        lab.change("t1", json!({"suspend": true})).await;
+        lab.delete("t2").await;
+        waiting(1.0).await;
+        answered(&lab, "t3", 1).await;
+        waiting(0.0).await;
+        let asked = lab.emulator.discoveries().await;
+        let about: Vec<_> = asked.iter().map(|entry| entry.tenant.clone()).collect();
+        assert_eq!(about, [Some(guid(0)), Some(guid(3))]);
+        let took = asked[1].at.duration_since(asked[0].at);
+        assert!(took + BLUR >= SignedDuration::from_secs(8), "{took}");
+        lab.finish().await;
+    });
+}
+
+#[test]
 fn questions_that_hang_take_no_slot() {
     run(async {
         let setup = Setup {

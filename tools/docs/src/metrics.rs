@@ -156,7 +156,7 @@ fn values(label: &str) -> String {
                     known everywhere at Microsoft yet), `open` (refused: one request a step); of \
                     an application's credential also `unusable` (no Secret, or no credential in it)"
             .to_owned(),
-        "queue" => "`ready`, `parked`, `running`".to_owned(),
+        "queue" => "`ready`, `parked`, `discovery`, `running`".to_owned(),
         unknown => panic!("say in tools/docs/src/metrics.rs what the label {unknown} holds"),
     }
 }
