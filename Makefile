@@ -29,7 +29,7 @@ test-unit: ## Unit and component tests, and those of the documents (no cluster)
 
 test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the oldest that we promise
 	$(CARGO) test --workspace --test cleanup --test command_line --test control_plane
-	$(CARGO) test --workspace --test cluster -- --test-threads 8
+	$(CARGO) test --workspace --test cluster -- --test-threads 10
 
 test-interop: build ## MSAL, azure-identity and curl against the emulator; kstatus on real conditions; the consumer examples
 	tests/interop/run.sh

@@ -147,6 +147,11 @@ pub async fn run(args: Run) -> Result<(), RunError> {
         serves_cluster: args.watch_namespaces.is_empty(),
         entra_rate: f64::from(args.entra_rate),
     }));
+    if ctx.serves_cluster && ctx.operator_namespace.is_none() {
+        tracing::warn!(
+            "the operator's own namespace isn't known (--operator-namespace, POD_NAMESPACE): applications with Secrets can't be used, and secretRef is refused nowhere"
+        );
+    }
     metrics.observe(Box::new(Scrape::new(&ctx, args.tenant_metrics)));
     let concurrency = usize::from(args.concurrency);
     let result =

@@ -114,7 +114,7 @@ pub struct DefenderApplicationSpec {
 
     /// Which namespaces may use the application for which customers. What isn't granted here is denied.
     #[serde(default)]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 512))]
     #[x_kube(
         merge_strategy = kube::core::ListMerge::Atomic,
         validation = Rule::new("self.map(g, size(g.tenantIds)).sum() <= 5000").message("all grants of one DefenderApplication together may name 5000 tenants: use allTenants, or a second DefenderApplication of the same clientId"),

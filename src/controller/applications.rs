@@ -119,6 +119,7 @@ async fn facts(
     let name = credential.name.to_string();
     let usable = match &credential.known {
         Known::Unseen(key) => Err(look_for(ctx, key).await?),
+        Known::Homeless => Err(Obstacle::NoHome),
         Known::Malformed(fault) => Err(Obstacle::Malformed(*fault)),
         Known::Found(found) if let Some(fault) = token_fault(ctx, found, now).await => {
             Err(Obstacle::NoToken(fault))

@@ -11,6 +11,7 @@ use super::kubeapi::KubeApi;
 use super::lookups::Lookups;
 use super::world::World;
 use crate::core::discovery::pace::Pace;
+use crate::core::federated::TokenView;
 use crate::core::gate::Gate;
 use crate::core::gathered::Policy;
 use crate::core::queue::Queue;
@@ -183,6 +184,16 @@ impl Context {
             self.changed.notify_one();
         }
         self.told.notify_one();
+    }
+
+    /// The operator's own token was looked at: whose it is belongs to the credential.
+    pub fn identity_seen(&self, view: &TokenView) {
+        if let Ok(presented) = &view.found {
+            let concerned = self.state().world.identity_known(presented, self.now());
+            if !concerned.is_empty() {
+                self.wake(concerned);
+            }
+        }
     }
 
     /// Gives one's slot to somebody else while waiting with a token in hand. `None` if too many do so already.

@@ -71,6 +71,7 @@ impl Snapshot {
             federated: self.lead.federated.as_deref(),
             health: self.health,
             unproven: self.unproven,
+            proof_at: self.lead.fresh_again_at.filter(|_| self.memo.proving),
             target: self.target.clone(),
             old_target: self.old_target.clone(),
             memo: &self.memo,

@@ -67,13 +67,17 @@ impl Executor<'_> {
         let Ok(chosen) = &lead.credential else {
             return Ok(());
         };
-        // A proof is one credential's.
+        // A proof is one credential's: the new one that counts, or a newer one that wasn't known everywhere.
         let alone = why == MintWhy::Proof;
-        for credential in lead.before.iter().filter(|_| !alone) {
+        let again = alone && !self.snapshot.view(&hands.session, self.ctx).unproven;
+        for credential in lead.before.iter().filter(|_| !alone || again) {
             if let Asked::Settled = self.ask(credential, why, true, hands).await? {
                 return Ok(());
             }
             hands.session.minted = None;
+        }
+        if again {
+            return Ok(());
         }
         match self.ask(chosen, why, self.called, hands).await? {
             Asked::Settled => return Ok(()),
@@ -149,6 +153,9 @@ impl Executor<'_> {
                 let report = begun.report(Outcome::Token, None);
                 drop(begun);
                 self.announce(report, fingerprint);
+                ctx.state()
+                    .world
+                    .remember(&tenant.key, &tenant.uid, |memo| memo.proving = false);
                 self.take_in(answer, expected, &trail, hands);
                 Ok(Asked::Settled)
             }
@@ -161,6 +168,10 @@ impl Executor<'_> {
                     .mint(failure.verdict.reason.as_str(), scope.as_str());
                 trail.failed(&failure);
                 let asked = if failure.verdict.scope == Scope::Credential {
+                    let proving = why == MintWhy::Proof;
+                    ctx.state()
+                        .world
+                        .remember(&tenant.key, &tenant.uid, |memo| memo.proving |= proving);
                     Asked::Refused
                 } else {
                     Asked::Settled

@@ -54,6 +54,7 @@ pub async fn run(
     ready: Arc<AtomicBool>,
     mut stop: Receiver<bool>,
 ) -> Result<(), ControllerError> {
+    ctx.identity_seen(&*ctx.federated.look(ctx.now()).await);
     let (mut to_come, mut told) = watch::start(&ctx, &namespaces);
     let scope = preflight::Scope {
         namespaces,

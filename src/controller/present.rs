@@ -54,7 +54,7 @@ async fn present(
         Material::ClientSecret(secret) => Some(ClientCredential::Secret(secret.clone())),
         Material::Certificate(certificate) => sign(ctx, certificate.clone(), purpose).await,
         // What is wrong with the file is said by the next look at it.
-        Material::WorkloadIdentity => {
+        Material::WorkloadIdentity(_) => {
             let token = ctx.federated.token(ctx.now()).await.ok()?;
             Some(ClientCredential::Assertion(token))
         }

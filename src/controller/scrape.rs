@@ -245,7 +245,7 @@ fn read_application(
                 let fingerprint = found.fingerprint(login);
                 (Some(found), state.gate.state_name(fingerprint))
             }
-            Known::Unseen(_) | Known::Malformed(_) => (None, "unusable"),
+            Known::Unseen(_) | Known::Homeless | Known::Malformed(_) => (None, "unusable"),
         };
         let mut with_state = labels();
         with_state.push(("state", breaker.to_owned()));

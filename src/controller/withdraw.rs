@@ -2,7 +2,7 @@
 
 use super::execute::{Executor, Hands};
 use super::kubeapi::ApiError;
-use crate::core::application::Application;
+use crate::core::application::{Application, Denial};
 use crate::core::ids::TenantId;
 
 impl Executor<'_> {
@@ -61,6 +61,6 @@ impl Executor<'_> {
             tenant_id,
             tenant.spec.api,
         );
-        Ok(granted.is_err())
+        Ok(granted.is_err_and(|denial| denial != Denial::SelectorsOff))
     }
 }

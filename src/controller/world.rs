@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::core::application::Labels;
 use crate::core::credential::{Credential, Fault, Fingerprint, SecretData};
+use crate::core::federated::Presented;
 use crate::core::gathered::{Memo, Owned};
 use crate::core::ids::LoginHost;
 use crate::core::target::Held;
@@ -103,6 +104,8 @@ pub struct World {
     unreadable: HashSet<Arc<str>>,
     /// Applications by the names of their Secrets.
     by_secret: HashMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// What the operator's own token says of itself.
+    identity: Option<Presented>,
     /// Applications whose status may have to say something new.
     changed_applications: BTreeSet<Arc<str>>,
     /// The operator looks at labels of namespaces.

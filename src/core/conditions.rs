@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::attempt::{self, seconds};
 use super::discovery::Discovery;
-use super::gathered::{Gathered, Minted, ProbeResult, TargetView};
+use super::gathered::{Gathered, Minted, Obstacle, ProbeResult, TargetView};
 use super::plan::may_publish;
 use super::reason::{Abnormal, ConditionType, Reason, Truth};
 use super::roles;
@@ -56,7 +56,10 @@ pub fn compose(
     let nowhere = problems
         .iter()
         .any(|p| matches!(p.reason, Reason::TenantNotFound | Reason::WrongCloud));
+    // Nor does it matter where the platform team doesn't grant the tenant.
+    let denied = matches!(g.usable_credential(), Err(Obstacle::NotGranted(_)));
     let wants_consent = !nowhere
+        && !denied
         && (not_granted(ConditionType::ConsentGranted) || not_granted(ConditionType::RolesGranted));
     let resource_version = match &g.target {
         TargetView::Ours(owned) if owned.verified => Some(owned.resource_version.clone()),

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::federated::Presented;
 use super::ids::{ApplicationId, LoginHost, TenantId};
 
 mod certificate;
@@ -71,8 +72,8 @@ pub enum Material {
     ClientSecret(SecretString),
     /// What signs an assertion for each request.
     Certificate(Arc<Certificate>),
-    /// Nothing: the token file is read for each request.
-    WorkloadIdentity,
+    /// The token file is read for each request; this is what its token says of itself.
+    WorkloadIdentity(String),
 }
 
 /// Whether a credential's own dates let it be used.
@@ -130,7 +131,9 @@ impl Credential {
                 .chain_update(b"\0certificate\0")
                 .chain_update(certificate.sha256())
                 .chain_update(certificate.algorithm().as_str().as_bytes()),
-            Material::WorkloadIdentity => hash.chain_update(b"\0workload-identity\0"),
+            Material::WorkloadIdentity(identity) => hash
+                .chain_update(b"\0workload-identity\0")
+                .chain_update(identity.as_bytes()),
         };
         Self {
             client_id,
@@ -142,10 +145,12 @@ impl Credential {
         }
     }
 
-    /// The operator's own identity as a federated credential of this application: it has no Secret.
+    /// The operator's own identity as a federated credential of this application: it has no Secret. `presented` is what
+    /// its token says of itself: with another issuer, subject or audience it is another credential.
     #[must_use]
-    pub fn workload_identity(client_id: ApplicationId) -> Self {
-        Self::new(client_id, Material::WorkloadIdentity)
+    pub fn workload_identity(client_id: ApplicationId, presented: Option<&Presented>) -> Self {
+        let identity = presented.map(ToString::to_string).unwrap_or_default();
+        Self::new(client_id, Material::WorkloadIdentity(identity))
     }
 
     /// The fingerprint at one login authority.
@@ -174,7 +179,7 @@ impl Credential {
         match self.material {
             Material::ClientSecret(_) => Kind::ClientSecret,
             Material::Certificate(_) => Kind::Certificate,
-            Material::WorkloadIdentity => Kind::WorkloadIdentity,
+            Material::WorkloadIdentity(_) => Kind::WorkloadIdentity,
         }
     }
 
@@ -207,7 +212,7 @@ impl Credential {
     fn certificate(&self) -> Option<&Certificate> {
         match &self.material {
             Material::Certificate(certificate) => Some(certificate),
-            Material::ClientSecret(_) | Material::WorkloadIdentity => None,
+            Material::ClientSecret(_) | Material::WorkloadIdentity(_) => None,
         }
     }
 

@@ -27,6 +27,16 @@ pub struct Presented {
     pub expires_at: Option<Timestamp>,
 }
 
+impl Presented {
+    /// The same identity; tokens of it come and go.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.issuer == other.issuer
+            && self.subject == other.subject
+            && self.audience == other.audience
+    }
+}
+
 impl fmt::Display for Presented {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

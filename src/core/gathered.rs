@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::application::Application;
+use super::application::{Application, Denial};
 use super::breaker::Health;
 use super::claims::Expected;
 use super::credential::{Credential, Fingerprint};
@@ -214,6 +214,8 @@ pub struct Memo {
     pub stranger_seen_at: Option<Timestamp>,
     /// API requests that failed in a row.
     pub api_failures: u32,
+    /// This tenant's proof of a fresh credential failed: it tries it again until the credential counts as old.
+    pub proving: bool,
     /// The question where the tenant lives waits for its turn.
     pub owes_discovery: bool,
 }
@@ -262,6 +264,8 @@ pub struct Gathered<'a> {
     pub health: Health,
     /// The credential was seen to change, and nobody has tried it yet.
     pub unproven: bool,
+    /// When this tenant tries the application's newer credential again, which it found not known everywhere yet.
+    pub proof_at: Option<Timestamp>,
     /// The target Secret.
     pub target: TargetView,
     /// A Secret that was the target before.
@@ -290,7 +294,8 @@ impl Gathered<'_> {
     #[must_use]
     pub fn is_withdrawn(&self) -> bool {
         match self.usable_credential() {
-            Err(Obstacle::NotGranted(_)) => true,
+            // A flag that the operator lacks takes nothing back.
+            Err(Obstacle::NotGranted(denial)) => denial != Denial::SelectorsOff,
             Err(Obstacle::Suspended) => self
                 .application
                 .is_some_and(|view| view.application.deletes_secrets()),

@@ -11,6 +11,7 @@ use crate::controller::lookups::Look;
 use crate::controller::world::{ApplicationEntry, Known, Source};
 use crate::core::application::Application;
 use crate::core::application::choice::{Standing, choose};
+use crate::core::breaker::Health;
 use crate::core::credential::{Credential, Fingerprint, Kind, Validity};
 use crate::core::federated::TokenView;
 use crate::core::gathered::{Denied, NoApplication, Obstacle, SecretRefPolicy};
@@ -32,6 +33,8 @@ pub struct Lead {
     pub before: Vec<Arc<Credential>>,
     /// Others that may help if this one is refused.
     pub after: Vec<Arc<Credential>>,
+    /// When an earlier one is tried again that changed minutes ago and isn't known everywhere yet.
+    pub fresh_again_at: Option<Timestamp>,
 }
 
 impl Lead {
@@ -43,6 +46,7 @@ impl Lead {
             fingerprints: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
+            fresh_again_at: None,
         }
     }
 
@@ -134,21 +138,22 @@ async fn own_token(ctx: &Context, name: &Arc<str>) -> Option<Arc<TokenView>> {
             matches!(&credential.known, Known::Found(found) if found.kind() == Kind::WorkloadIdentity)
         })
     });
-    if wanted {
-        Some(ctx.federated.look(ctx.now()).await)
-    } else {
-        None
+    if !wanted {
+        return None;
     }
+    let view = ctx.federated.look(ctx.now()).await;
+    ctx.identity_seen(&view);
+    Some(view)
 }
 
 /// What is in the way before any credential counts.
 fn obstacle(state: &State, application: &Application, tenant: &Tenant) -> Option<Obstacle> {
-    if application.deleting {
-        return Some(Obstacle::Terminating);
-    }
     // Before anything else: whoever isn't granted the application learns nothing of its state.
     if let Err(denial) = state.world.grant(application, tenant) {
         return Some(Obstacle::NotGranted(denial));
+    }
+    if application.deleting {
+        return Some(Obstacle::Terminating);
     }
     if application.spec.suspend {
         return Some(Obstacle::Suspended);
@@ -167,6 +172,7 @@ fn choose_credential(
 ) -> (Lead, Option<Key>) {
     let mut standings = Vec::with_capacity(entry.credentials.len());
     let mut fingerprints = Vec::new();
+    let mut fresh = Vec::new();
     for credential in &entry.credentials {
         let Known::Found(found) = &credential.known else {
             standings.push(Standing::Unusable);
@@ -181,7 +187,15 @@ fn choose_credential(
                 .is_none_or(|view| view.fault(now).is_some());
         standings.push(match found.validity(now) {
             Validity::Valid if no_token => Standing::Unusable,
-            Validity::Valid => state.gate.standing(fingerprint, now),
+            Validity::Valid => {
+                let standing = state.gate.standing(fingerprint, now);
+                if let Standing::Refused(next) = standing
+                    && state.gate.health(fingerprint) == Health::Propagating
+                {
+                    fresh.push((standings.len(), next));
+                }
+                standing
+            }
             Validity::NotYet(_) | Validity::Expired(_) => Standing::Unusable,
         });
     }
@@ -202,12 +216,17 @@ fn choose_credential(
             unseen = Some(key.clone());
             Err(Obstacle::NotFound)
         }
+        (None, Some(Known::Homeless)) => Err(Obstacle::NoHome),
         (None, None) => Err(Obstacle::NotFound),
     };
     let many = |positions: Option<Vec<usize>>| -> Vec<Arc<Credential>> {
         positions.into_iter().flatten().filter_map(found).collect()
     };
+    let earlier =
+        |(at, _): &(usize, Timestamp)| choice.as_ref().is_some_and(|choice| *at < choice.chosen);
+    let fresh_again_at = fresh.into_iter().find(earlier).map(|(_, next)| next);
     let lead = Lead {
+        fresh_again_at,
         before: many(choice.as_ref().map(|choice| choice.before.clone())),
         after: many(choice.map(|choice| choice.after)),
         application: Some(entry.application),

@@ -128,7 +128,7 @@ async fn outcomes(credential: &Credential, renewals: usize, faults: u32) -> Vec<
 }
 
 fn federated() -> Credential {
-    Credential::workload_identity(CLIENT.parse().unwrap())
+    Credential::workload_identity(CLIENT.parse().unwrap(), None)
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::api::{ApplicationCredential, DefenderApplicationStatus};
 use crate::controller::objects::ApplicationObject;
 use crate::core::application::{Application, Denial};
 use crate::core::credential::{Credential, Declared, Fault, Fingerprint, parse_for_application};
+use crate::core::federated::Presented;
 use crate::core::roles;
 use crate::core::tenant::{Key, Tenant};
 
@@ -38,6 +39,8 @@ pub struct KnownCredential {
 pub enum Known {
     /// No watch told of this Secret: it isn't there, or lacks the label.
     Unseen(Key),
+    /// The operator doesn't know its own namespace, where it would be.
+    Homeless,
     /// It makes no credential.
     Malformed(Fault),
     /// A credential.
@@ -181,6 +184,25 @@ impl World {
         }
     }
 
+    /// The operator's own token says this of itself. Returns the tenants concerned, if that is news.
+    pub fn identity_known(&mut self, presented: &Presented, now: Timestamp) -> Vec<Key> {
+        let same = self
+            .identity
+            .as_ref()
+            .is_some_and(|known| known.is_same(presented));
+        if same {
+            return Vec::new();
+        }
+        let seen_changing = self.identity.replace(presented.clone()).is_some();
+        let mut concerned = Vec::new();
+        for name in self.application_names() {
+            if self.read_credentials(&name, seen_changing, now) {
+                concerned.extend(self.users(&Source::Application(name)));
+            }
+        }
+        concerned
+    }
+
     /// Takes in what an application's credentials are by now. Returns whether anything changed.
     pub(super) fn read_credentials(
         &mut self,
@@ -239,11 +261,15 @@ impl World {
             (None, None) => {
                 return Known::Found(Arc::new(Credential::workload_identity(
                     application.client_id,
+                    self.identity.as_ref(),
                 )));
             }
         };
+        let Some(home) = self.home.clone() else {
+            return Known::Homeless;
+        };
         let key = Key {
-            namespace: self.home.clone().unwrap_or_else(|| "".into()),
+            namespace: home,
             name: credential.secret_name().unwrap_or_default().into(),
         };
         match self

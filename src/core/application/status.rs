@@ -279,8 +279,15 @@ fn ready(facts: &Facts<'_>, credential: &Draft) -> Draft {
 /// Speaks of the credential that lasts longest: whoever has put the next one in place has done his part.
 fn expiring(credentials: &[CredentialFacts], now: Timestamp) -> Draft {
     let type_ = "CredentialExpiring";
-    let counted = |credential: &&CredentialFacts| credential.usable.is_ok();
-    let usable: Vec<&CredentialFacts> = credentials.iter().filter(counted).collect();
+    let accepted = |credential: &&CredentialFacts| {
+        let usable = credential.usable;
+        usable.is_ok_and(|usable| !matches!(usable.health, Health::Refused(_)))
+    };
+    let mut usable: Vec<&CredentialFacts> = credentials.iter().filter(accepted).collect();
+    if usable.is_empty() {
+        let there = |credential: &&CredentialFacts| credential.usable.is_ok();
+        usable = credentials.iter().filter(there).collect();
+    }
     if let Some(endless) = usable.iter().find(|credential| credential.endless) {
         let message = format!("{} doesn't expire.", endless.name);
         return draft(type_, "False", reason::NOT_EXPIRING, message);

@@ -52,20 +52,16 @@ pub fn parse_data(data: &SecretData) -> Result<Credential, Fault> {
     {
         return Err(Fault::BadRedirectUri);
     }
-    let tenant_ids = match data.get(key::TENANT_IDS) {
-        None => None,
-        Some(bytes) => Some(tenant_list(bytes)?),
-    };
     Ok(Credential {
         redirect_uri,
-        tenant_ids,
+        tenant_ids: keys.tenant_ids()?,
         trimmed: keys.trimmed,
         ..Credential::new(client_id, material)
     })
 }
 
-/// Reads the credential of a Secret that a DefenderApplication names. What else may stand in a credential Secret
-/// (`tenant-ids`, `redirect-uri`, another kind) is the application's to say.
+/// Reads the credential of a Secret that a DefenderApplication names. `tenant-ids` narrows it as it does elsewhere; what
+/// else may stand in a credential Secret (`redirect-uri`, another kind) is the application's to say.
 pub fn parse_for_application(
     data: &SecretData,
     client_id: ApplicationId,
@@ -90,6 +86,7 @@ pub fn parse_for_application(
         }
     };
     Ok(Credential {
+        tenant_ids: keys.tenant_ids()?,
         trimmed: keys.trimmed,
         ..Credential::new(client_id, material)
     })
@@ -114,6 +111,11 @@ impl<'a> Keys<'a> {
     fn bytes(&self, name: &str) -> Option<&'a [u8]> {
         let bytes = self.data.get(name)?.as_slice();
         (!bytes.trim_ascii().is_empty()).then_some(bytes)
+    }
+
+    fn tenant_ids(&self) -> Result<Option<Vec<TenantId>>, Fault> {
+        let list = self.data.get(key::TENANT_IDS);
+        list.map(|bytes| tenant_list(bytes)).transpose()
     }
 
     fn has(&self, name: &str) -> bool {

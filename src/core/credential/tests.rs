@@ -1,6 +1,7 @@
 use super::certificate_tests::{ONE, credential};
 use super::*;
 use crate::api::Algorithm;
+use crate::core::federated::Presented;
 
 pub(crate) const CLIENT: &str = "0c4f3a52-9d1b-4c3e-8f57-2a6b9e1d4f88";
 const TENANT: &str = "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10";
@@ -170,7 +171,6 @@ fn an_application_s_secret_needs_the_declared_kind_alone() {
         ("client-id", CLIENT),
         ("client-secret", "s~1"),
         ("tls.crt", "x"),
-        ("tenant-ids", "common"),
         ("redirect-uri", "ftp://x"),
         ("assertion-algorithm", "none"),
     ];
@@ -230,13 +230,39 @@ fn an_application_says_how_its_certificate_signs() {
 
 #[test]
 fn a_workload_identity_is_a_credential_of_its_own() {
-    let one = Credential::workload_identity(CLIENT.parse().unwrap());
-    let other = Credential::workload_identity(TENANT.parse().unwrap());
+    let one = Credential::workload_identity(CLIENT.parse().unwrap(), None);
+    let other = Credential::workload_identity(TENANT.parse().unwrap(), None);
     assert_eq!(one.kind(), Kind::WorkloadIdentity);
     assert_eq!(one.not_after(), None);
     assert_eq!(one.validity(Timestamp::MAX), Validity::Valid);
     assert_ne!(one.fingerprint(PUBLIC), other.fingerprint(PUBLIC));
-    assert_eq!(one, Credential::workload_identity(CLIENT.parse().unwrap()));
+    assert_eq!(
+        one,
+        Credential::workload_identity(CLIENT.parse().unwrap(), None)
+    );
+    let presented = |audience: &str, expires_at| Presented {
+        issuer: "https://issuer.example".into(),
+        subject: "system:serviceaccount:home:operator".into(),
+        audience: audience.into(),
+        expires_at,
+    };
+    let of = |presented: &Presented| {
+        Credential::workload_identity(CLIENT.parse().unwrap(), Some(presented)).fingerprint(PUBLIC)
+    };
+    let exchange = of(&presented("api://AzureADTokenExchange", None));
+    assert_eq!(
+        exchange,
+        of(&presented(
+            "api://AzureADTokenExchange",
+            Some(Timestamp::MAX)
+        )),
+        "a renewed token"
+    );
+    assert_ne!(
+        exchange,
+        of(&presented("api://AzureADTokenExchangeUSGov", None)),
+        "a corrected audience is tried at once"
+    );
     let kinds = [
         Kind::ClientSecret,
         Kind::Certificate,
@@ -245,5 +271,19 @@ fn a_workload_identity_is_a_credential_of_its_own() {
     assert_eq!(
         kinds.map(Kind::as_str),
         ["ClientSecret", "Certificate", "WorkloadIdentity"]
+    );
+}
+
+#[test]
+fn tenant_ids_narrow_an_applications_secret_as_well() {
+    let client = CLIENT.parse().unwrap();
+    let keys = data(&[("client-secret", "s~1"), ("tenant-ids", TENANT)]);
+    let narrow = parse_for_application(&keys, client, Declared::ClientSecret).unwrap();
+    assert!(narrow.covers(TENANT.parse().unwrap()));
+    assert!(!narrow.covers(CLIENT.parse().unwrap()));
+    let keys = data(&[("client-secret", "s~1"), ("tenant-ids", "common")]);
+    assert_eq!(
+        parse_for_application(&keys, client, Declared::ClientSecret),
+        Err(Fault::BadTenantIds)
     );
 }

@@ -10,6 +10,8 @@ use crate::core::reason::Reason;
 pub enum Obstacle {
     /// No such Secret.
     NotFound,
+    /// An application's Secret is in the operator's namespace, and the operator doesn't know which that is.
+    NoHome,
     /// A Secret without the label.
     NotLabelled,
     /// `secretRef` may not be used here.
@@ -62,7 +64,7 @@ impl Obstacle {
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
-            Self::NotFound => Reason::CredentialSecretNotFound,
+            Self::NotFound | Self::NoHome => Reason::CredentialSecretNotFound,
             Self::NotLabelled => Reason::CredentialSecretNotLabelled,
             Self::Denied(_) => Reason::SecretRefDenied,
             Self::Malformed(_) | Self::NoToken(_) => Reason::CredentialMalformed,
@@ -81,6 +83,7 @@ impl Obstacle {
             Self::Denied(denied) => denied.to_string(),
             Self::Malformed(fault) => fault.to_string(),
             Self::NoToken(fault) => format!("the operator's own token (--federated-token-file): {fault}"),
+            Self::NoHome => "the operator doesn't know its own namespace: start it with --operator-namespace, or with POD_NAMESPACE in its environment".to_owned(),
             Self::NotListed => "the credential's key tenant-ids doesn't list it".to_owned(),
             Self::NoApplication(why) => why.to_string(),
             Self::NotGranted(denial) => denial.to_string(),

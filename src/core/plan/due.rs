@@ -96,6 +96,9 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
     let persisted = attempt::hold(g, now);
     let held = g.live(now);
     let wanted = g.mint_inputs();
+    if let Some(at) = g.proof_at {
+        wake.at(at);
+    }
     let needed = match held {
         None if lost(g, now) => {
             if contested(g, now, wake) {
@@ -124,6 +127,7 @@ fn due(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<MintWhy> {
         }
         (Some(why), _) => Some(why),
         (None, _) if wants_proof(g, held) => Some(MintWhy::Proof),
+        (None, _) if g.proof_at.is_some_and(|at| at <= now) => Some(MintWhy::Proof),
         (None, Hold::RetryAt(at)) => {
             wake.at(at);
             None
@@ -168,12 +172,17 @@ fn wants_other_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
     let changed = status
         .observed_generation
         .is_some_and(|seen| seen > 0 && seen < g.tenant.generation);
-    changed && g.live(now).is_some_and(speaks_of) && lacks_roles(g, now)
+    let missing = missing_roles(g, now);
+    // What an application asks of all its tenants changes without a generation of theirs.
+    let said = status.token.as_ref().map(|token| &token.missing_roles);
+    let news = said.is_some_and(|said| missing.iter().any(|role| !said.contains(role)));
+    (changed || news) && !missing.is_empty() && g.live(now).is_some_and(speaks_of)
 }
 
-fn lacks_roles(g: &Gathered<'_>, now: Timestamp) -> bool {
+fn missing_roles(g: &Gathered<'_>, now: Timestamp) -> Vec<String> {
     g.live_roles(now)
-        .is_some_and(|granted| !roles::missing(&g.required().roles, granted).is_empty())
+        .map(|granted| roles::missing(&g.required().roles, granted))
+        .unwrap_or_default()
 }
 
 /// Our Secret should hold a live token, and doesn't.

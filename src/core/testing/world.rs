@@ -57,6 +57,7 @@ pub struct World {
     pub federated: Option<TokenView>,
     pub health: Health,
     pub unproven: bool,
+    pub proof_at: Option<Timestamp>,
     pub endpoints: Endpoints,
     pub inherited_roles: Vec<String>,
     pub target: TargetView,
@@ -94,6 +95,7 @@ impl World {
             federated: None,
             health: Health::Fine,
             unproven: false,
+            proof_at: None,
             endpoints: Endpoints {
                 login: LOGIN,
                 audience: AUDIENCE,
@@ -186,6 +188,7 @@ impl World {
             federated: self.federated.as_ref(),
             health: self.health,
             unproven: self.unproven,
+            proof_at: self.proof_at,
             target: self.target.clone(),
             old_target: self.old.clone(),
             memo: &self.memo,

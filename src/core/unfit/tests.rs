@@ -28,7 +28,7 @@ fn with_certificate() -> World {
 fn with_token(found: Result<Presented, TokenFault>) -> World {
     let mut world = World::new();
     let client = CLIENT.parse().unwrap();
-    world.lead = Lead::Found(Box::new(Credential::workload_identity(client)));
+    world.lead = Lead::Found(Box::new(Credential::workload_identity(client, None)));
     world.federated = Some(TokenView {
         path: Some("/var/run/token".into()),
         found,

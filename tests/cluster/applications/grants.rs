@@ -227,6 +227,44 @@ fn a_namespace_that_is_labelled_is_served_and_one_that_loses_the_label_is_not() 
 }
 
 #[test]
+fn an_operator_that_is_started_without_the_flag_renews_nothing_and_deletes_nothing() {
+    run(async {
+        let setup = Setup {
+            selectors: true,
+            ..Setup::default()
+        };
+        let mut lab = lab("forgotten", 1, setup).await;
+        lab.application(
+            "soc-reader",
+            json!({"grants": [
+                {"namespaces": {"selector": {"matchLabels": {"soc": lab.ns}}}, "tenantIds": [guid(1)]},
+            ]}),
+        )
+        .await;
+        label(&lab, json!(lab.ns)).await;
+        lab.granted(
+            &lab.ns,
+            "contoso",
+            "soc-reader",
+            json!({"tenantId": guid(1)}),
+        )
+        .await;
+        lab.ready("contoso").await;
+        let before = lab.target("contoso").await.expect("a Secret");
+        lab.operator.stop().await;
+        lab.without_flag("--allow-namespace-selectors");
+        lab.start().await;
+        lab.operator.ready().await;
+        // The token lives, and its Secret stays.
+        lab.reason("contoso", "True", "NotGranted").await;
+        lab.settled().await;
+        let after = lab.target("contoso").await.expect("the Secret stays");
+        assert_eq!(before.metadata.uid, after.metadata.uid);
+        lab.finish().await;
+    });
+}
+
+#[test]
 fn without_the_flag_labels_grant_nothing_and_both_sides_are_told() {
     run(async {
         let lab = lab("noflag", 1, Setup::default()).await;

@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use devcluster::{DevCluster, Minor, Options};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -36,6 +38,9 @@ pub fn run<T>(body: impl Future<Output = T>) -> T {
     RUNTIME.block_on(body)
 }
 
+/// A control plane that is started when somebody wants it.
+pub type Slot = Option<Arc<Arena>>;
+
 /// A control plane with the administrator's client.
 pub struct Arena {
     /// The control plane. Its own requests (start, kill) exclude each other.
@@ -61,17 +66,21 @@ impl Arena {
         SHARED.get_or_init(|| arena).clone()
     }
 
-    /// One for tests whose operator serves the whole cluster: one at a time.
-    pub async fn cluster_wide() -> (Arc<Self>, OwnedMutexGuard<()>) {
-        static SHARED: OnceLock<Arc<Arena>> = OnceLock::new();
-        static TURN: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
-        let turn = TURN.clone().lock_owned().await;
-        if let Some(arena) = SHARED.get() {
-            return (arena.clone(), turn);
+    /// One of a few for tests whose operator serves the whole cluster: one test at a time has it.
+    pub async fn cluster_wide() -> (Arc<Self>, OwnedMutexGuard<Slot>) {
+        static SLOTS: LazyLock<[Arc<Mutex<Slot>>; 3]> = LazyLock::new(Default::default);
+        let mut waiting: FuturesUnordered<_> =
+            SLOTS.iter().map(|slot| slot.clone().lock_owned()).collect();
+        let mut slot = waiting.next().await.expect("a slot");
+        drop(waiting);
+        if let Some(arena) = &*slot {
+            return (arena.clone(), slot);
         }
-        let arena = Self::start(shared_audit_log("cluster-wide"), None).await;
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let arena = Self::start(shared_audit_log(&name[..6]), None).await;
         arena.install_crd().await;
-        (SHARED.get_or_init(|| arena).clone(), turn)
+        *slot = Some(arena.clone());
+        (arena, slot)
     }
 
     /// One for a test that breaks it, without the CRD. It ends when the last handle is dropped.

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinHandle;
 
-use super::arena::Arena;
+use super::arena::{Arena, Slot};
 use super::audit;
 use super::canary::Canary;
 use super::emulator::Emulator;
@@ -70,7 +70,7 @@ pub struct Lab {
     pub(super) collectors: Vec<JoinHandle<()>>,
     pub(super) namespaces: Vec<String>,
     pub(super) folder: tempfile::TempDir,
-    turn: Option<OwnedMutexGuard<()>>,
+    turn: Option<OwnedMutexGuard<Slot>>,
 }
 
 impl Lab {
@@ -210,6 +210,11 @@ impl Lab {
             args.drain(at..at + 2);
         }
         args.extend([name.to_owned(), value.to_owned()]);
+    }
+
+    /// Leaves a flag without a value out of the next start.
+    pub fn without_flag(&mut self, name: &str) {
+        self.invocation.args.retain(|arg| arg != name);
     }
 
     /// One more thing that must not be found anywhere.

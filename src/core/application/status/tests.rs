@@ -221,6 +221,17 @@ fn expiry_is_told_thirty_days_ahead_of_the_credential_that_lasts_longest() {
             vec![fine("a", until(3, 0)), missing("b", Obstacle::NotFound)],
             "True/ExpiresSoon",
         ),
+        // Nor does one that Microsoft refuses, as long as another is accepted.
+        (
+            vec![
+                CredentialFacts {
+                    expires_at: until(700, 0),
+                    ..refused("a", Reason::CredentialRejected)
+                },
+                fine("b", until(7, 0)),
+            ],
+            "True/ExpiresSoon",
+        ),
         (
             vec![CredentialFacts {
                 endless: true,

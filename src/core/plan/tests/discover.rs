@@ -91,7 +91,7 @@ fn the_answer_decides_what_is_said() {
             NO_RESOURCE,
             HERE,
             "ResourceNotInTenant",
-            "no Microsoft Defender",
+            "lacks the product",
         ),
         (NO_RESOURCE, GCC_HIGH, "WrongCloud", "GCCHigh"),
         (OTHER_CLOUD, GCC_HIGH, "WrongCloud", "GCCHigh"),

@@ -399,3 +399,29 @@ fn a_hash_of_another_version_mints_nothing() {
     owned.held.as_mut().unwrap().mint_inputs = "v0:123".to_owned();
     assert_eq!(world.reconcile(at(100)), (vec![], Some(at(2_400))));
 }
+
+#[test]
+fn what_the_application_asks_of_all_its_tenants_is_asked_for_at_once_and_once() {
+    let mut world = World::settled();
+    world.inherited_roles = roles(&["Machine.Read.All"]);
+    world.microsoft = Microsoft::Token(roles(&["Alert.Read.All"]));
+    world.reconcile(at(100));
+    assert_eq!(
+        world.mints,
+        [(at(100), MintWhy::Retry)],
+        "no generation changed"
+    );
+    world.mints.clear();
+    world.reconcile(at(120));
+    assert_eq!(world.mints, [], "it is said, and the schedule goes on");
+}
+
+#[test]
+fn a_fresh_credential_that_was_not_known_everywhere_is_tried_again_by_who_proved_it() {
+    let mut world = World::settled();
+    world.proof_at = Some(at(110));
+    let (steps, wake) = world.reconcile(at(100));
+    assert_eq!((steps, wake), (Vec::new(), Some(at(110))));
+    world.reconcile(at(110));
+    assert_eq!(world.mints, [(at(110), MintWhy::Proof)]);
+}

@@ -76,6 +76,7 @@ fn what_only_cannot_be_told_takes_nothing() {
         Obstacle::Terminating,
         Obstacle::Suspended,
         Obstacle::OtherCloud,
+        Obstacle::NotGranted(Denial::SelectorsOff),
         Obstacle::NotFound,
         Obstacle::NotListed,
     ] {
