@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::core::application::choice::choose;
 use crate::core::errors::Verdict;
 use crate::core::queue::{Finish, Queue};
 use crate::core::testing::{AUDIENCE, LIFE, REFRESH, at, millis, tenant_id};
@@ -24,6 +25,8 @@ pub enum Reply {
 pub struct SimTenant {
     pub namespace: Arc<str>,
     pub fingerprint: Fingerprint,
+    /// The application's other credential, if it has two.
+    pub next: Option<Fingerprint>,
     pub expires_at: Option<Timestamp>,
     pub refresh_at: Timestamp,
     /// Persisted: not before, and whether that was the credential's fault.
@@ -85,6 +88,24 @@ impl Sim {
             self.tenants[n].hold = None;
             self.wake(n);
         }
+    }
+
+    /// The credential that counts, as the operator chooses it.
+    fn chosen(&mut self, n: usize) -> Fingerprint {
+        let now = self.now;
+        let tenant = &self.tenants[n];
+        let all: Vec<_> = [Some(tenant.fingerprint), tenant.next]
+            .into_iter()
+            .flatten()
+            .collect();
+        let standings: Vec<_> = all
+            .iter()
+            .map(|fingerprint| {
+                self.gate.learn(*fingerprint, None, now);
+                self.gate.standing(*fingerprint, now)
+            })
+            .collect();
+        choose(&standings, now).map_or(all[0], |choice| all[choice.chosen])
     }
 
     /// Requests since that millisecond, and the clock with it.
@@ -176,8 +197,8 @@ impl Sim {
 
     fn reconcile(&mut self, n: usize, called: bool) {
         let now = self.now;
+        let fingerprint = self.chosen(n);
         let tenant = &self.tenants[n];
-        let fingerprint = tenant.fingerprint;
         if tenant.expires_at.is_some() && tenant.refresh_at > now {
             let wake = tenant.refresh_at;
             return self.finish(n, Some(wake), None);
@@ -224,7 +245,7 @@ impl Sim {
         let alone = self
             .tenants
             .iter()
-            .filter(|t| t.fingerprint == key.fingerprint)
+            .filter(|t| t.fingerprint == key.fingerprint || t.next == Some(key.fingerprint))
             .count()
             == 1;
         let report = self
@@ -254,7 +275,8 @@ impl Sim {
         if report.effect != Effect::None {
             self.effects.push((self.millis(), report.effect));
             for other in 0..self.tenants.len() {
-                if self.tenants[other].fingerprint == key.fingerprint {
+                let tenant = &self.tenants[other];
+                if tenant.fingerprint == key.fingerprint || tenant.next == Some(key.fingerprint) {
                     self.wake(other);
                 }
             }
@@ -263,5 +285,6 @@ impl Sim {
 }
 
 mod doubts;
+mod pairs;
 mod races;
 mod tests;

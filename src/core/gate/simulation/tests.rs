@@ -13,6 +13,7 @@ pub(super) fn tenants(count: usize, secret: &str) -> Vec<SimTenant> {
         .map(|n| SimTenant {
             namespace: Arc::from(format!("ns{}", n % 7)),
             fingerprint: fingerprint(secret),
+            next: None,
             expires_at: None,
             refresh_at: at(0),
             hold: None,
