@@ -15,6 +15,7 @@ use crate::core::gathered::{Policy, SecretRefPolicy};
 use crate::core::testing::{AUDIENCE, CLIENT, LOGIN, TENANT};
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
+use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
 use crate::entra::http::{self, ProxyChoice, Settings};
 use crate::metrics::Metrics;
@@ -92,8 +93,8 @@ async fn outcomes(credential: &Credential, renewals: usize, faults: u32) -> Vec<
     let ctx = Context::new(Parts {
         kube: KubeApi::new(kube.clone(), metrics.clone()),
         entra: TokenClient::new(microsoft.clone()),
+        discovery: DiscoveryClient::new(microsoft.clone()),
         federated: TokenFile::new(Some(file.clone()), None),
-        discovery: crate::entra::discovery::DiscoveryClient::new(microsoft.clone()),
         prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
         events: Events::new(kube, None),
         metrics,
