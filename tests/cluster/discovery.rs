@@ -130,14 +130,14 @@ fn a_customer_of_another_cloud_is_told_which_and_one_of_this_cloud_keeps_its_rea
             "Commercial",
             "Commercial",
             "ResourceNotInTenant",
-            "no Microsoft Defender",
+            "the product behind spec.api",
             ".com",
         ),
         (
             "GCCHigh",
             "GCCHigh",
             "ResourceNotInTenant",
-            "no Microsoft Defender",
+            "the product behind spec.api",
             ".us",
         ),
     ];
