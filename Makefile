@@ -8,7 +8,7 @@ CARGO ?= cargo
 BIN ?= $(or $(CARGO_TARGET_DIR),target)/debug
 export BIN
 
-.PHONY: help demo test test-unit test-cluster test-interop lint fmt crds docs build clean
+.PHONY: help demo demo-needs test test-unit test-cluster test-interop lint fmt crds docs build clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -16,7 +16,11 @@ help: ## List the targets
 build: ## Build operator, emulator and devcluster
 	$(CARGO) build --workspace --bins
 
-demo: build ## The whole main job on a real API server, with Microsoft played by the emulator; KEEP=1 leaves it up
+# Said before the build, which takes its time.
+demo-needs:
+	@for program in curl openssl; do command -v $$program >/dev/null || { echo "make demo needs $$program" >&2; exit 1; }; done
+
+demo: demo-needs build ## A partner's first year in a minute, on a real API server, Microsoft played by the emulator; KEEP=1 leaves it up
 	@KEEP="$(KEEP)" exec $(BIN)/devcluster run --with-parent -- bash demo/story.sh
 
 test: test-unit test-cluster test-interop ## All tests: unit, component, cluster, real client libraries
