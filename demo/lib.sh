@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2164
 # Sourced by story.sh: its folder, how it shows what it runs, how it waits and fails.
 
 ROOT=$PWD
@@ -7,7 +7,6 @@ PATH=$BIN:$PATH
 WORK=$(mktemp -d "${DEVCLUSTER_DIR:-${TMPDIR:-/tmp}}/demo.XXXXXX")
 cd "$WORK"
 ln -s "$ROOT/crds" "$ROOT/deploy" .
-STARTED=$SECONDS
 
 cleanup() {
   local pids
@@ -117,17 +116,17 @@ keep_watch() {
 # Ends it, and says whether each of those Secrets ($1 of them) had a live token all the time.
 end_watch() {
   local at type name expires length
-  local -A until=()
+  local -A expiry=()
   kill "$WATCH" || fail "the watch of the Secrets broke off"
   wait "$WATCH" || true
   while read -r at type name expires length; do
     [ "$type" != DELETED ] || fail "$name was deleted"
     [ "$length" -gt 0 ] || fail "$name was empty"
-    [ "$at" -lt "${until[$name]:-$((at + 1))}" ] || fail "$name held an expired token"
-    until[$name]=$(date -d "$expires" +%s)
+    [ "$at" -lt "${expiry[$name]:-$((at + 1))}" ] || fail "$name held an expired token"
+    expiry[$name]=$(date -d "$expires" +%s)
   done <versions
-  for name in "${!until[@]}"; do
-    [ "$EPOCHSECONDS" -lt "${until[$name]}" ] || fail "$name holds an expired token"
+  for name in "${!expiry[@]}"; do
+    [ "$EPOCHSECONDS" -lt "${expiry[$name]}" ] || fail "$name holds an expired token"
   done
-  [ "${#until[@]}" = "$1" ] || fail "${#until[@]} Secrets were seen, not $1"
+  [ "${#expiry[@]}" = "$1" ] || fail "${#expiry[@]} Secrets were seen, not $1"
 }

@@ -11,6 +11,7 @@ TAILSPIN=5e7b2c90-3d4f-4a1b-9c6e-8f0d1a2b3c4d
 NOWHERE=dead0000-1111-4222-8333-444455556666
 HOME_NS=defender-tenant-operator
 DONE=https://soc.example/done
+started=$SECONDS
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "${BASH_SOURCE[0]%/*}/lib.sh"
 
@@ -177,6 +178,7 @@ within 60 "the new certificate proves itself" proven
 run kubectl get dapp
 echo
 echo "One customer's new token proves it; the others keep the token that they have:"
+run kubectl get dapp soc-reader -o 'jsonpath={range .status.credentials[*]}{.name} is {.fingerprint}{"\n"}{end}'
 run kubectl get secrets -A -l defendertenant.io/bucket -o 'custom-columns=NAMESPACE:.metadata.namespace,NAME:.metadata.name,MINTED-WITH:.metadata.annotations.defendertenant\.io/credential-fingerprint'
 [ "$(minted_with "$NEW") $(minted_with "$OLD")" = "1 3" ] || fail "$(minted_with "$NEW") tokens are minted with cert-2, $(minted_with "$OLD") with cert-1"
 
@@ -233,8 +235,9 @@ within 60 "the Secret is collected" bash -c '! kubectl -n soc get secret contoso
 run kubectl get dt,secrets -n soc
 
 kill -0 "$OPERATOR" || fail "the operator ended"
-say "Done in $((SECONDS - STARTED)) s: every step held"
+say "Done in $((SECONDS - started)) s: every step held"
 if [ -n "${KEEP:-}" ] && [ "$KEEP" != 0 ]; then
+  # shellcheck disable=SC2016,SC2153
   printf 'It stays up until Ctrl-C. In another terminal:\n\n  export KUBECONFIG=%q PATH=%q:$PATH\n  kubectl get dapp,dt -A -o wide\n\n' \
     "$KUBECONFIG" "$(dirname "$(command -v kubectl)")"
   printf 'Emulator: proxy http://%s, CA %s, control http://%s. Operator log: %s\n' "$PROXY" "$WORK/ca.crt" "$CONTROL" "$WORK/operator-2.log"
