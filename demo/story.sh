@@ -137,6 +137,8 @@ say "Contoso's token stands in a Secret, and opens the Defender API at its regio
 echo "Some of its claims (appidacr 2: given for a certificate):"
 claims soc contoso | sed -E 's/,("[a-z_]+":)/\n\1/g; s/^\{//; s/\}$//' | sed -nE 's/^"(appid|appidacr|aud|exp|roles|tid)":/  \1: /p'
 [[ $(claims soc contoso) == *'"appidacr":"2"'*"$CONTOSO"* ]] || fail "the token isn't one by certificate"
+echo
+echo "In the file header goes the Secret's key 'authorization':"
 opens soc contoso
 head -c 300 alerts.json && echo …
 
