@@ -151,19 +151,15 @@ fn is_denial_over(g: &Gathered<'_>, now: Timestamp) -> bool {
 }
 
 /// It speaks of this spec and this credential; or of another credential of the application, as long as it was about
-/// something else than that.
+/// something else than that. What waits for roles has no error, and a token that lives: no credential changes that.
 fn is_valid(g: &Gathered<'_>, attempt: &AttemptStatus) -> bool {
-    let of_credential = g
-        .tenant
-        .status
-        .last_error
-        .as_ref()
-        .is_some_and(|error| error.scope == Scope::Credential.as_str());
     let is = |fingerprint: Fingerprint| fingerprint.to_string() == attempt.fingerprint;
-    let of_another = || {
-        !of_credential
-            && g.application
-                .is_some_and(|view| view.fingerprints.iter().copied().any(is))
+    let of_another = || match &g.tenant.status.last_error {
+        None => true,
+        Some(error) if error.scope == Scope::Credential.as_str() => false,
+        Some(_) => g
+            .application
+            .is_some_and(|view| view.fingerprints.iter().copied().any(is)),
     };
     attempt.generation == g.tenant.generation && (g.fingerprint().is_none_or(is) || of_another())
 }

@@ -56,7 +56,7 @@ fn a_missing_secret_is_waited_for_and_picked_up() {
             .await;
         assert_eq!(
             message(&seen, "CredentialReady"),
-            "The Secret that secretRef names doesn't exist in this namespace."
+            "The credential's Secret doesn't exist: secretRef names one of this namespace, an application those of the operator's namespace."
         );
         assert_eq!(
             condition(&seen, "CredentialReady").map(|c| c.status.as_str()),
@@ -86,7 +86,7 @@ fn a_secret_without_the_label_is_no_credential_and_its_owner_is_told_how_to_labe
             .await;
         assert_eq!(
             message(&seen, "Ready"),
-            "The Secret that secretRef names isn't marked as a credential: kubectl label secret NAME defendertenant.io/credential=true"
+            "The credential's Secret isn't marked as one: kubectl label secret NAME defendertenant.io/credential=true (an application's is in the operator's namespace)"
         );
         assert!(condition(&seen, "Stalled").is_some());
         nothing_was_asked(&lab).await;

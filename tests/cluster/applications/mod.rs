@@ -4,5 +4,6 @@ mod crd;
 mod credentials;
 mod federated;
 mod grants;
+mod hostile;
 mod privileges;
 mod switch;

@@ -185,3 +185,16 @@ fn a_count_that_cannot_be_is_no_reason_to_stop() {
         assert_eq!(attempt.count, if count < 0 { 1 } else { i32::MAX });
     }
 }
+
+#[test]
+fn another_credential_does_not_hurry_a_token_that_waits_for_its_roles() {
+    let mut world = World::settled();
+    world.spec(|spec| spec.required_roles = roles(&["Machine.Read.All"]));
+    world.reconcile(at(20));
+    assert_eq!(world.mints.len(), 1, "{:?}", world.mints);
+    assert!(world.tenant.status.attempt.is_some() && world.tenant.status.last_error.is_none());
+    world.mints.clear();
+    world.secret("s~2");
+    world.reconcile(at(40));
+    assert_eq!(world.mints, [], "its schedule goes on");
+}
