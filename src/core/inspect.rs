@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::claims::{self, Claims};
 use super::gathered::{BodyFacts, Gathered, TokenFacts};
 use super::ids::AccessToken;
+use super::roles;
 use super::schedule::{bucket_label, refresh_at};
 use super::target::{self, Content, Held, Rendered};
 use crate::api::{LABEL_BUCKET, target_annotation as annotation};
@@ -112,7 +113,7 @@ pub fn token_facts(
             g.refresh_policy(),
             &g.tenant.uid,
         ),
-        roles,
+        roles: roles::kept(roles, &g.required().roles),
     }
 }
 

@@ -66,6 +66,21 @@ pub fn missing<R: AsRef<str>, G: AsRef<str>>(required: &[R], granted: &[G]) -> V
     }))
 }
 
+/// More roles than this aren't kept of a token: they stand in the status, which has its size. Who asks for one that matters has it kept.
+pub const KEPT: usize = 128;
+
+/// The roles that are kept of a token that has too many: first those that are asked for. Sorted, as they came.
+#[must_use]
+pub fn kept(mut granted: Vec<String>, required: &[String]) -> Vec<String> {
+    if granted.len() > KEPT {
+        let asked = |granted: &String| required.iter().any(|required| satisfies(granted, required));
+        granted.sort_by_cached_key(|role| (!asked(role), role.clone()));
+        granted.truncate(KEPT);
+        granted.sort_unstable();
+    }
+    granted
+}
+
 /// The granted roles that no required one asks for: more than is needed. Sorted, each once.
 #[must_use]
 pub fn surplus<R: AsRef<str>, G: AsRef<str>>(required: &[R], granted: &[G]) -> Vec<String> {

@@ -151,3 +151,18 @@ fn of_the_applications_list_what_is_for_this_api_and_plan() {
         Required::default()
     );
 }
+
+#[test]
+fn of_too_many_roles_those_that_are_asked_for_are_kept() {
+    let many: Vec<String> = (0..2_000).map(|n| format!("Role{n:04}.Read.All")).collect();
+    let few = many[..KEPT].to_vec();
+    assert_eq!(kept(few.clone(), &[]), few);
+    let required = [
+        "Role1999.Read.All".to_owned(),
+        "Role1998.Read.All".to_owned(),
+    ];
+    let found = kept(many, &required);
+    assert_eq!(found.len(), KEPT);
+    assert!(found.is_sorted() && missing(&required, &found).is_empty());
+    assert_eq!(found[0], "Role0000.Read.All");
+}

@@ -7,7 +7,7 @@ use crate::support::{CLIENT, Lab, Setup, condition, guid, run};
 /// Ends a line, a label's value and a JSON string, colours a terminal, writes backwards, and is long.
 fn evil() -> String {
     format!(
-        "x\" } } evil 1\n{{\"level\":\"ERROR\",\"message\":\"forged\"}}\r\n# HELP forged\u{1b}[31m\u{202e}\u{0}{}",
+        "x\" }} }} evil 1\n{{\"level\":\"ERROR\",\"message\":\"forged\"}}\r\n# HELP forged\u{1b}[31m\u{202e}\u{0}{}",
         "A".repeat(3_000)
     )
 }
