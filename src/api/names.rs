@@ -36,6 +36,8 @@ pub mod target_annotation {
     pub const DIGEST: &str = "defendertenant.io/digest";
     /// Hash of audience, client id and tenant.
     pub const MINT_INPUTS: &str = "defendertenant.io/mint-inputs";
+    /// The application that granted the token, and the API that it granted: `<uid>/<API>`.
+    pub const GRANTED_BY: &str = "defendertenant.io/granted-by";
     /// The credential that minted the token.
     pub const CREDENTIAL_FINGERPRINT: &str = "defendertenant.io/credential-fingerprint";
     /// Tells Stakater's Reloader that this Secret changes every hour by design.

@@ -1,7 +1,7 @@
 //! The applications' own statuses. Their tenants don't wait for them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,9 +27,12 @@ const RETRY: Duration = Duration::from_secs(5);
 pub async fn run(ctx: Arc<Context>) {
     let mut look_at = saturating_add(ctx.now(), LOOK);
     let mut again: Vec<Arc<str>> = Vec::new();
+    let mut again_from = Instant::now();
     loop {
         let mut names = ctx.state().world.take_changed_applications();
-        names.append(&mut again);
+        if again_from <= Instant::now() {
+            names.append(&mut again);
+        }
         let now = ctx.now();
         if look_at <= now || look_at > saturating_add(now, LOOK) {
             names = ctx.state().world.application_names();
@@ -40,7 +43,10 @@ pub async fn run(ctx: Arc<Context>) {
         for name in names {
             match settle(&ctx, &name).await {
                 Ok(wake_at) => look_at = wake_at.map_or(look_at, |at| at.min(look_at)),
-                Err(()) => again.push(name),
+                Err(()) => {
+                    again.push(name);
+                    again_from = Instant::now() + RETRY;
+                }
             }
         }
         let left = Duration::try_from(look_at.duration_since(ctx.now())).unwrap_or_default();

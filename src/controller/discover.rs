@@ -25,6 +25,9 @@ impl Drop for Asking<'_> {
     }
 }
 
+/// The second question waits for its turn so long at the most.
+const SECOND_WAIT: Duration = Duration::from_secs(5);
+
 impl Executor<'_> {
     /// Asks where the tenant lives: where it would sign in, and if nobody knows it there, where everybody is known.
     pub(super) async fn discover(&self, hands: &mut Hands) -> Result<(), ApiError> {
@@ -49,8 +52,13 @@ impl Executor<'_> {
         if let (Ok(Answer::NotFound), Some(wider)) = (answer, clouds::wider(login)) {
             let now = ctx.now();
             let at = ctx.state().discoveries.again_at(now);
-            tokio::time::sleep(Duration::try_from(at.duration_since(now)).unwrap_or_default())
-                .await;
+            let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+            // A turn isn't slept through: the next failing mint asks again.
+            if wait > SECOND_WAIT {
+                hands.session.discovery = Some(Discovery::Failed);
+                return Ok(());
+            }
+            tokio::time::sleep(wait).await;
             answer = self.ask_where(wider).await;
         }
         hands.session.discovery = Some(match answer {

@@ -13,7 +13,7 @@ use crate::core::gathered::{BodyFacts, Minted, Session, TargetView, TokenFacts, 
 use crate::core::ids::AccessToken;
 use crate::core::inspect::{Found, inspect, metadata};
 use crate::core::plan::{MintWhy, Step, is_forced};
-use crate::core::target::{Held, render_empty, token_in};
+use crate::core::target::{Held, Origin, render_empty, token_in};
 use crate::core::tenant::Key;
 
 /// What one reconcile has in its hands. Never cached beyond it.
@@ -31,6 +31,8 @@ pub struct Hands {
     body: Option<SecretBody>,
     /// The object and the generation that all of this was judged for.
     judged: Option<(String, i64)>,
+    /// UID of the application that a withdrawal was confirmed of.
+    source: Option<String>,
 }
 
 impl Hands {
@@ -52,6 +54,28 @@ impl Hands {
         if stands_in {
             self.session.minted = None;
         }
+        // What was minted under a grant that is gone, or with a credential that may not be used any more, is nobody's.
+        if self.token.is_some()
+            && snapshot
+                .view(&self.session, ctx)
+                .usable_credential()
+                .is_err()
+        {
+            *self = Self {
+                judged: Some(is),
+                ..Self::default()
+            };
+            return;
+        }
+        let source = snapshot
+            .lead()
+            .application
+            .as_ref()
+            .map(|application| application.uid.clone());
+        if self.source != source {
+            self.session.withdrawn = None;
+            self.source = source;
+        }
         let same_object = judged.as_ref().is_none_or(|(uid, _)| *uid == is.0);
         let same_token = self
             .expected
@@ -63,6 +87,7 @@ impl Hands {
             };
         } else if judged.is_some_and(|judged| judged != is) {
             // The same token, perhaps in other keys.
+            self.session.withdrawn = None;
             self.session.body = None;
             self.session.published = false;
             self.body = None;
@@ -229,10 +254,13 @@ impl Executor<'_> {
         let Some(token) = hands.token.take() else {
             return Ok(());
         };
-        let fingerprint = hands.fingerprint.clone();
+        let origin = Origin {
+            fingerprint: hands.fingerprint.clone(),
+            grant: self.snapshot.grant(),
+        };
         // What was cleared away before a mint was junk: an expired token goes after it.
         let lost = hands.why == Some(MintWhy::Lost) || hands.session.retired;
-        let written = self.write(&token, &facts, fingerprint, true, hands).await;
+        let written = self.write(&token, &facts, origin, true, hands).await;
         hands.token = Some(token);
         if written? {
             hands.session.published = true;
@@ -274,10 +302,10 @@ impl Executor<'_> {
         facts: TokenFacts,
         hands: &mut Hands,
     ) -> Result<bool, ApiError> {
-        let fingerprint = held_of(&body.metadata)
-            .map(|held| held.fingerprint)
+        let origin = held_of(&body.metadata)
+            .map(|held| held.origin)
             .unwrap_or_default();
-        let written = self.write(token, &facts, fingerprint, false, hands).await?;
+        let written = self.write(token, &facts, origin, false, hands).await?;
         if written {
             hands.session.body = Some(BodyFacts {
                 junk: false,

@@ -10,6 +10,7 @@ use crate::core::gathered::{
     ApplicationView, CredentialView, Endpoints, Gathered, Memo, OldTarget, Session, TargetView,
 };
 use crate::core::ids::TenantId;
+use crate::core::target::Grant;
 use crate::core::tenant::{Key, Tenant};
 use crate::defender::hosts;
 use crate::entra::clouds;
@@ -18,7 +19,7 @@ mod lead;
 
 pub use lead::Lead;
 use lead::lead;
-pub(super) use lead::look_for;
+pub(super) use lead::{is_allowed, look_for};
 
 /// What gathering came to.
 pub enum Gathering {
@@ -63,6 +64,7 @@ impl Snapshot {
                 .map(|application| ApplicationView {
                     application,
                     fingerprints: &self.lead.fingerprints,
+                    kept_apis: &self.lead.kept_apis,
                 }),
             credential: match &self.lead.credential {
                 Ok(credential) => CredentialView::Found(credential),
@@ -71,6 +73,7 @@ impl Snapshot {
             federated: self.lead.federated.as_deref(),
             health: self.health,
             unproven: self.unproven,
+            changes_at: self.lead.changes_at,
             proof_at: self.lead.fresh_again_at.filter(|_| self.memo.proving),
             target: self.target.clone(),
             old_target: self.old_target.clone(),
@@ -106,6 +109,16 @@ impl Snapshot {
             Some(application) => application.spec.consent.redirect_uri.as_deref(),
             None => self.credential()?.redirect_uri.as_deref(),
         }
+    }
+
+    /// What the application grants here.
+    #[must_use]
+    pub fn grant(&self) -> Option<Grant> {
+        let application = self.lead.application.as_ref()?;
+        Some(Grant {
+            application: application.uid.clone(),
+            api: self.tenant.spec.api,
+        })
     }
 
     fn inherited_roles(&self) -> &[String] {

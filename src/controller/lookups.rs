@@ -1,9 +1,12 @@
 //! What a live look found under a credential's name, for a few seconds: tenants that share a missing Secret share the look.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::world::is_newer;
+use crate::core::application::Application;
 use crate::core::schedule::saturating_add;
 use crate::core::tenant::Key;
 
@@ -23,6 +26,7 @@ pub enum Look {
 #[derive(Debug, Default)]
 pub struct Lookups {
     seen: HashMap<Key, (Timestamp, Look)>,
+    applications: HashMap<Arc<str>, (Timestamp, Arc<Application>)>,
 }
 
 impl Lookups {
@@ -39,6 +43,22 @@ impl Lookups {
         self.seen
             .retain(|_, (at, _)| *at <= now && now < saturating_add(*at, FRESH));
         self.seen.insert(key, (now, look));
+    }
+
+    /// An application as it was read a moment ago, if that is as new as this.
+    #[must_use]
+    pub fn application(&self, known: &Application, now: Timestamp) -> Option<Arc<Application>> {
+        let (at, live) = self.applications.get(&known.name)?;
+        let fresh = *at <= now && now < saturating_add(*at, FRESH);
+        let as_new = !is_newer(&known.resource_version, &live.resource_version);
+        (fresh && as_new).then(|| live.clone())
+    }
+
+    /// An application was read; `at`: when it was asked for.
+    pub fn saw_application(&mut self, live: Arc<Application>, at: Timestamp) {
+        self.applications
+            .retain(|_, (seen, _)| *seen <= at && at < saturating_add(*seen, FRESH));
+        self.applications.insert(live.name.clone(), (at, live));
     }
 
     /// The watch told something of it.

@@ -15,10 +15,13 @@ use crate::core::gate::{Admission, MintKey, Report};
 use crate::core::gathered::{Minted, ProbeResult};
 use crate::core::inspect::token_facts;
 use crate::core::plan::MintWhy;
-use crate::core::schedule::saturating_sub;
+use crate::core::schedule::{saturating_add, saturating_sub};
 use crate::core::token_response::clock_skew;
 use crate::defender::probe::check_for;
 use crate::entra::client::Minted as Answer;
+
+/// When a fresh credential is looked at again that couldn't be tried.
+const PROOF_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A mint that the gate counts as begun. Dropped without a report (a panic, a time-out), it says so.
 struct Begun<'a> {
@@ -74,9 +77,17 @@ impl Executor<'_> {
             if let Asked::Settled = self.ask(credential, why, true, hands).await? {
                 return Ok(());
             }
+            // Somebody's request isn't served by that.
             hands.session.minted = None;
+            hands.session.served_request = None;
         }
         if again {
+            // Whatever came of it, this turn tries it once.
+            hands.session.not_admitted = Some(
+                lead.fresh_again_at
+                    .filter(|at| *at > self.ctx.now())
+                    .or(Some(saturating_add(self.ctx.now(), PROOF_PAUSE))),
+            );
             return Ok(());
         }
         match self.ask(chosen, why, self.called, hands).await? {

@@ -25,6 +25,8 @@ mod write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jiff::Timestamp;
+
 pub use events::Events;
 pub use kubeapi::{ApiError, KubeApi, SecretDraft};
 use tokio::sync::watch::Receiver;
@@ -32,8 +34,10 @@ use tokio::sync::watch::Receiver;
 use crate::core::errors::Scope;
 use crate::core::gate::MintKey;
 use crate::core::reason::Reason;
-use context::Context;
+use crate::entra::clouds;
+use context::{Context, State};
 use watch::Told;
+use world::Known;
 
 /// Why the controller ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +86,17 @@ pub async fn run(
     let (end, ended) = tokio::sync::watch::channel(false);
     let dispatcher = dispatch::run(ctx.clone(), concurrency, ended);
     tokio::pin!(dispatcher);
-    let statuses = tokio::spawn(applications::run(ctx.clone()));
+    let mut statuses = tokio::spawn(applications::run(ctx.clone()));
     let result = loop {
         tokio::select! {
             () = stopped(&mut stop) => break Ok(()),
             denied = guard.denied() => break Err(denied.into()),
             () = &mut dispatcher => return Ok(()),
+            // It never ends by itself: what it panicked of is in no state that others read.
+            _ = &mut statuses => {
+                tracing::error!("the applications' statuses panicked; they are begun anew");
+                statuses = tokio::spawn(applications::run(ctx.clone()));
+            }
             message = told.recv() => match message {
                 Some(Told::Listed) => {}
                 Some(Told::Forbidden) => guard.suspect(),
@@ -114,6 +123,7 @@ fn resume_gate(ctx: &Context) {
     let mut state = ctx.state();
     let state = &mut *state;
     let newest = state.world.newest_tokens();
+    resume_applications(state, now);
     for tenant in state
         .world
         .tenants()
@@ -166,4 +176,43 @@ fn resume_gate(ctx: &Context) {
             state.gate.resume_pause(key, next, now);
         }
     }
+}
+
+/// A credential that an application's status calls refused is refused still: with another one in its place no tenant has
+/// an attempt that tells of it.
+fn resume_applications(state: &mut State, now: Timestamp) {
+    let mut refused = Vec::new();
+    for entry in state.world.applications() {
+        let application = &entry.application;
+        let login = clouds::login_host_of(application.spec.entra_cloud);
+        for credential in &entry.credentials {
+            let Known::Found(found) = &credential.known else {
+                continue;
+            };
+            let fingerprint = found.fingerprint(login);
+            let said =
+                application.status.credentials.iter().find(|said| {
+                    said.fingerprint.as_deref() == Some(fingerprint.to_string().as_str())
+                });
+            let reason = said.and_then(|said| Reason::parse(&said.reason));
+            if let Some(reason) = reason.filter(|reason| is_refusal(*reason)) {
+                refused.push((fingerprint, reason));
+            }
+        }
+    }
+    for (fingerprint, reason) in refused {
+        state.gate.learn(fingerprint, None, now);
+        state.gate.resume(fingerprint, 1, now, reason);
+    }
+}
+
+/// Microsoft's word on a credential, which the operator can't judge by itself.
+const fn is_refusal(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::CredentialRejected
+            | Reason::CredentialExpired
+            | Reason::FederationMismatch
+            | Reason::AppMisconfigured
+    )
 }

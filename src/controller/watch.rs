@@ -15,6 +15,7 @@ use super::backoff::backoff;
 use super::context::{Context, State};
 use super::objects::{ApplicationObject, NamespaceMeta, SecretBody, SecretMeta, TenantObject, key};
 use crate::api::{LABEL_BUCKET, LABEL_CREDENTIAL};
+use crate::core::credential::parse_data;
 use crate::core::tenant::Key;
 
 /// What a watch tells about itself.
@@ -104,7 +105,11 @@ impl Kind for SecretBody {
 
     fn applied(self, ctx: &Context, live: bool) {
         let now = ctx.now();
-        let changed = ctx.state().world.credential_applied(&self, live, now);
+        // Keys take a millisecond to be parsed, and anybody may write Secrets: not under everybody's lock.
+        let parsed = parse_data(&self.data);
+        let mut state = ctx.state();
+        let changed = state.world.credential_applied(&self, parsed, live, now);
+        drop(state);
         if let Some(concerned) = changed {
             forget_fingerprints(ctx);
             ctx.wake(concerned);

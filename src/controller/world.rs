@@ -127,7 +127,7 @@ const REPAIRS_KEPT: usize = 16;
 
 /// Whether `a` is a later resourceVersion than `b`. They are numbers (Kubernetes documents the order since 1.35);
 /// whatever can't be compared is taken for news.
-fn is_newer(a: &str, b: &str) -> bool {
+pub(super) fn is_newer(a: &str, b: &str) -> bool {
     match (a.parse::<u128>(), b.parse::<u128>()) {
         (Ok(a), Ok(b)) => a > b,
         _ => a != b,

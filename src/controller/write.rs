@@ -5,12 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::execute::{Executor, Hands};
+use super::gather::is_allowed;
 use super::kubeapi::{ApiError, SecretDraft};
 use crate::core::gathered::{TargetView, TokenFacts};
 use crate::core::ids::AccessToken;
 use crate::core::inspect::{Metadata, desired, metadata};
 use crate::core::schedule::saturating_add;
-use crate::core::target::{Held, Rendered};
+use crate::core::target::{Held, Origin, Rendered};
 
 /// How long a fresh token is held for an API server that is away, so that it needn't be minted again.
 const HOLD: SignedDuration = SignedDuration::from_secs(120);
@@ -24,13 +25,13 @@ impl Executor<'_> {
         &self,
         token: &AccessToken,
         facts: &TokenFacts,
-        fingerprint: String,
+        origin: Origin,
         hold: bool,
         hands: &mut Hands,
     ) -> Result<bool, ApiError> {
         let (keys, held, metadata) = {
             let g = self.snapshot.view(&hands.session, self.ctx);
-            let (keys, mut held) = desired(&g, token, facts, fingerprint);
+            let (keys, mut held) = desired(&g, token, facts, origin);
             if let (None, TargetView::Ours(owned)) = (g.client_id(), &g.target)
                 && let Some(before) = &owned.held
             {
@@ -41,6 +42,10 @@ impl Executor<'_> {
         let until = saturating_add(self.ctx.now(), HOLD).min(facts.expires_at);
         let mut pause = HOLD_STEP;
         loop {
+            // While it was on its way, or held, its grant may have been taken back.
+            if hold && !is_allowed(self.ctx, &self.snapshot.tenant) {
+                return Ok(false);
+            }
             match self.write_once(&keys, Some(&held), &metadata, hands).await {
                 Err(ApiError::Unreachable) if hold && self.ctx.now() < until => {
                     // Who waits for the API server must not keep others from their turns.

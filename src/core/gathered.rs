@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::application::{Application, Denial};
+use super::application::Application;
 use super::breaker::Health;
 use super::claims::Expected;
 use super::credential::{Credential, Fingerprint};
@@ -17,6 +17,7 @@ use super::roles::{self, Required};
 use super::schedule::RefreshPolicy;
 use super::target::{Held, mint_inputs};
 use super::tenant::Tenant;
+use crate::api::DefenderApi;
 
 mod obstacle;
 
@@ -53,6 +54,8 @@ pub struct ApplicationView<'a> {
     pub application: &'a Application,
     /// Fingerprints of all its credentials that can be used.
     pub fingerprints: &'a [Fingerprint],
+    /// The APIs whose tokens the tenant may keep: those granted, and those of which that can't be told.
+    pub kept_apis: &'a [DefenderApi],
 }
 
 /// A Secret that this tenant controls.
@@ -264,6 +267,8 @@ pub struct Gathered<'a> {
     pub health: Health,
     /// The credential was seen to change, and nobody has tried it yet.
     pub unproven: bool,
+    /// When one of the application's credentials becomes usable, or ceases to be, without anybody telling.
+    pub changes_at: Option<Timestamp>,
     /// When this tenant tries the application's newer credential again, which it found not known everywhere yet.
     pub proof_at: Option<Timestamp>,
     /// The target Secret.
@@ -290,17 +295,18 @@ impl Gathered<'_> {
         }
     }
 
-    /// The right to the token was taken back, as far as is known: its Secret goes once a live look confirms it.
+    /// The right to this token was taken back, as far as is known: its Secret goes once a live look confirms it. Only
+    /// the application that granted it takes it back.
     #[must_use]
-    pub fn is_withdrawn(&self) -> bool {
-        match self.usable_credential() {
-            // A flag that the operator lacks takes nothing back.
-            Err(Obstacle::NotGranted(denial)) => denial != Denial::SelectorsOff,
-            Err(Obstacle::Suspended) => self
-                .application
-                .is_some_and(|view| view.application.deletes_secrets()),
-            _ => false,
+    pub fn is_withdrawn(&self, held: &Held) -> bool {
+        let (Some(view), Some(grant)) = (self.application, &held.origin.grant) else {
+            return false;
+        };
+        let application = view.application;
+        if application.uid != grant.application || application.deleting {
+            return false;
         }
+        application.deletes_secrets() || !view.kept_apis.contains(&grant.api)
     }
 
     /// The fingerprint that a mint would use.

@@ -10,7 +10,7 @@ use super::gathered::{BodyFacts, Gathered, TokenFacts};
 use super::ids::AccessToken;
 use super::roles;
 use super::schedule::{bucket_label, refresh_at};
-use super::target::{self, Content, Held, Rendered};
+use super::target::{self, Content, Held, Origin, Rendered};
 use crate::api::{LABEL_BUCKET, target_annotation as annotation};
 
 /// Labels and annotations that the target should have, those of the token apart.
@@ -72,7 +72,7 @@ pub fn desired(
     g: &Gathered<'_>,
     token: &AccessToken,
     facts: &TokenFacts,
-    fingerprint: String,
+    origin: Origin,
 ) -> (Rendered, Held) {
     let keys = target::render(&Content {
         token,
@@ -87,7 +87,7 @@ pub fn desired(
         refresh_at: facts.refresh_at,
         digest: target::digest(&keys),
         mint_inputs: g.mint_inputs().unwrap_or_default(),
-        fingerprint,
+        origin,
     };
     (keys, held)
 }
@@ -162,11 +162,8 @@ pub fn inspect(g: &Gathered<'_>, found: &Found<'_>, now: Timestamp) -> BodyFacts
             junk: !ours,
         };
     };
-    let fingerprint = held
-        .as_ref()
-        .map(|held| held.fingerprint.clone())
-        .unwrap_or_default();
-    let (keys, mut wanted) = desired(g, &token, &facts, fingerprint);
+    let origin = held.as_ref().map(|held| held.origin.clone());
+    let (keys, mut wanted) = desired(g, &token, &facts, origin.unwrap_or_default());
     if let Some(held) = held.as_ref().filter(|_| g.client_id().is_none()) {
         wanted.mint_inputs.clone_from(&held.mint_inputs);
     }
@@ -223,7 +220,7 @@ fn is_ours(
 ) -> bool {
     // Without annotations nothing is known of it but its claims, nor by a digest of another version.
     held.is_none_or(|held| {
-        let (keys, _) = desired(g, token, facts, String::new());
+        let (keys, _) = desired(g, token, facts, Origin::default());
         let digest = target::digest(&keys);
         let version = |digest: &str| {
             digest

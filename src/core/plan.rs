@@ -25,7 +25,7 @@ pub const CREDENTIAL_GRACE: SignedDuration = SignedDuration::from_mins(2);
 /// Junk may stand so long if a token that replaces it is due by then: the ten seconds between two requests, and a bit.
 const RETIRE_PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 /// When a withdrawal is looked at again that the API server doesn't confirm, or can't.
-const WITHDRAWAL_LOOK: SignedDuration = SignedDuration::from_secs(15);
+const WITHDRAWAL_LOOK: SignedDuration = SignedDuration::from_mins(1);
 /// How often a probe is made that must be made daily.
 const PROBE_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -177,6 +177,8 @@ fn after_failed_write(
 
 /// What becomes of a token that was just minted.
 fn settle_mint(g: &Gathered<'_>) -> Option<Step> {
+    // What may not be minted any more may not be published.
+    g.usable_credential().ok()?;
     match &g.session.minted {
         Some(Minted::Token { token, .. })
             if !g.session.published && may_publish(g, &token.roles) =>
@@ -198,18 +200,12 @@ pub fn may_publish(g: &Gathered<'_>, granted: &[String]) -> bool {
 
 /// The right to the token was taken back. Nothing is deleted for what isn't known: a live look comes first.
 fn withdraw(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
-    if !g.is_withdrawn() {
-        return None;
-    }
-    // A token that another application gave isn't this one's to take back.
-    let ours = |owned: &Owned| {
-        owned.held.as_ref().is_some_and(|held| {
-            let inputs = g.mint_inputs();
-            inputs.is_none_or(|inputs| inputs == held.mint_inputs) || is_of_application(g, held)
-        })
-    };
-    let target = matches!(&g.target, TargetView::Ours(owned) if ours(owned));
-    let old = g.old_target.as_ref().is_some_and(|old| ours(&old.owned));
+    let withdrawn = |owned: &Owned| owned.held.as_ref().is_some_and(|held| g.is_withdrawn(held));
+    let target = matches!(&g.target, TargetView::Ours(owned) if withdrawn(owned));
+    let old = g
+        .old_target
+        .as_ref()
+        .is_some_and(|old| withdrawn(&old.owned));
     if (!target && !old) || denied(g, now, wake) {
         return None;
     }
@@ -222,15 +218,6 @@ fn withdraw(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
         Some(true) if target => Some(Step::Withdraw(g.tenant.spec.target.expired_token_policy)),
         Some(true) => Some(Step::RemoveOld),
     }
-}
-
-/// The status says that this very token came by the application's client id, for whichever API.
-fn is_of_application(g: &Gathered<'_>, held: &Held) -> bool {
-    let token = g.tenant.status.token.as_ref();
-    let of_client = |id: &str| g.client_id().is_some_and(|client| client.to_string() == id);
-    token.is_some_and(|token| {
-        token.issued_at.0 == held.issued_at && of_client(&token.application_id)
-    })
 }
 
 /// An expired token never looks alive.

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::credential::SecretData;
 use super::ids::{AccessToken, ApiUrl, ApplicationId, Audience, TenantId};
-use crate::api::{Format, target_annotation as annotation, target_key as key};
+use crate::api::{DefenderApi, Format, target_annotation as annotation, target_key as key};
 
 /// Everything that the keys are made of.
 pub struct Content<'a> {
@@ -152,8 +152,42 @@ pub struct Held {
     pub digest: String,
     /// See [`mint_inputs`].
     pub mint_inputs: String,
+    /// How it came.
+    pub origin: Origin,
+}
+
+/// How a token came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
     /// The credential that minted it, as text: another version's fingerprint is just another one.
     pub fingerprint: String,
+    /// The application that granted it, and for which API; `None` for a credential of the tenant's own namespace.
+    pub grant: Option<Grant>,
+}
+
+/// What an application granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// UID of the application.
+    pub application: String,
+    /// The API.
+    pub api: DefenderApi,
+}
+
+impl Grant {
+    fn parse(text: &str) -> Option<Self> {
+        let (application, api) = text.split_once('/')?;
+        Some(Self {
+            application: application.to_owned(),
+            api: api.parse().ok()?,
+        })
+    }
+}
+
+impl std::fmt::Display for Grant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.application, self.api)
+    }
 }
 
 impl Held {
@@ -167,31 +201,41 @@ impl Held {
             refresh_at: time(annotation::REFRESH_AT)?,
             digest: get(annotation::DIGEST)?.to_owned(),
             mint_inputs: get(annotation::MINT_INPUTS)?.to_owned(),
-            fingerprint: get(annotation::CREDENTIAL_FINGERPRINT)?.to_owned(),
+            origin: Origin {
+                fingerprint: get(annotation::CREDENTIAL_FINGERPRINT)?.to_owned(),
+                grant: get(annotation::GRANTED_BY).and_then(Grant::parse),
+            },
         })
     }
 
     /// The annotations that [`Held::read`] reads.
     #[must_use]
-    pub fn annotations(&self) -> [(&'static str, String); 6] {
-        [
+    pub fn annotations(&self) -> Vec<(&'static str, String)> {
+        let grant = self.origin.grant.as_ref();
+        let mut all = vec![
             (annotation::ISSUED_AT, self.issued_at.to_string()),
             (annotation::EXPIRES_AT, self.expires_at.to_string()),
             (annotation::REFRESH_AT, self.refresh_at.to_string()),
             (annotation::DIGEST, self.digest.clone()),
             (annotation::MINT_INPUTS, self.mint_inputs.clone()),
-            (annotation::CREDENTIAL_FINGERPRINT, self.fingerprint.clone()),
-        ]
+            (
+                annotation::CREDENTIAL_FINGERPRINT,
+                self.origin.fingerprint.clone(),
+            ),
+        ];
+        all.extend(grant.map(|grant| (annotation::GRANTED_BY, grant.to_string())));
+        all
     }
 
     /// Names of those annotations, to take them off an emptied Secret.
-    pub const NAMES: [&'static str; 6] = [
+    pub const NAMES: [&'static str; 7] = [
         annotation::ISSUED_AT,
         annotation::EXPIRES_AT,
         annotation::REFRESH_AT,
         annotation::DIGEST,
         annotation::MINT_INPUTS,
         annotation::CREDENTIAL_FINGERPRINT,
+        annotation::GRANTED_BY,
     ];
 
     /// Unexpired.
@@ -336,14 +380,24 @@ mod tests {
             refresh_at: "2026-11-24T09:40:00Z".parse().unwrap(),
             digest: "v1:1".into(),
             mint_inputs: "v1:2".into(),
-            fingerprint: "v1:3".into(),
+            origin: Origin {
+                fingerprint: "v1:3".into(),
+                grant: Some(Grant {
+                    application: "uid".into(),
+                    api: DefenderApi::Graph,
+                }),
+            },
         };
-        let map: BTreeMap<_, _> = held.annotations().into();
+        let map: BTreeMap<_, _> = held.annotations().into_iter().collect();
         assert_eq!(
             Held::read(|name| map.get(name).map(String::as_str)),
             Some(held.clone())
         );
-        for name in Held::NAMES {
+        // Who granted it may be nobody.
+        let needed = Held::NAMES
+            .into_iter()
+            .filter(|name| *name != annotation::GRANTED_BY);
+        for name in needed {
             assert_eq!(
                 Held::read(|n| map.get(n).filter(|_| n != name).map(String::as_str)),
                 None,

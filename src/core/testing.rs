@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::application::{Application, Version};
 use super::credential::{Credential, Fingerprint};
 use super::errors::{BodyClass, ErrorAnswer, OAuthError, Verdict, classify};
 use super::gathered::{Owned, TokenFacts};
 use super::ids::{Audience, LoginHost, TenantId};
-use super::target::{Held, mint_inputs};
+use super::target::{Held, Origin, mint_inputs};
 use super::tenant::{Key, Tenant};
-use crate::api::{DefenderTenantSpec, DefenderTenantStatus};
+use crate::api::{DefenderApplicationStatus, DefenderTenantSpec, DefenderTenantStatus};
 
 mod world;
 
@@ -90,7 +91,10 @@ pub fn held(issued_at: Timestamp) -> Held {
         refresh_at: facts.refresh_at,
         digest: "v1:digest".into(),
         mint_inputs: mint_inputs(AUDIENCE, CLIENT.parse().unwrap(), TENANT.parse().unwrap()),
-        fingerprint: fingerprint("s~1").to_string(),
+        origin: Origin {
+            fingerprint: fingerprint("s~1").to_string(),
+            grant: None,
+        },
     }
 }
 
@@ -122,4 +126,20 @@ pub fn tenant() -> Tenant {
             ..DefenderTenantStatus::default()
         }),
     }
+}
+
+/// An application of [`CLIENT`], with these fields of its spec.
+pub fn application(spec: &serde_json::Value) -> Application {
+    let mut whole = serde_json::json!({"clientId": CLIENT, "credentials": [{"name": "a", "workloadIdentity": {}}]});
+    for (key, value) in spec.as_object().unwrap() {
+        whole[key] = value.clone();
+    }
+    let version = Version {
+        uid: "application-uid".into(),
+        resource_version: "1".into(),
+        generation: 1,
+        deleting: false,
+    };
+    let spec = serde_json::from_value(whole).unwrap();
+    Application::new("app", version, spec, DefenderApplicationStatus::default()).unwrap()
 }

@@ -9,7 +9,7 @@ use super::reason::Reason;
 use super::schedule::saturating_add;
 
 /// How often a token file that can't be used is looked at again.
-const TOKEN_FILE_LOOK: SignedDuration = SignedDuration::from_secs(30);
+pub const TOKEN_FILE_LOOK: SignedDuration = SignedDuration::from_secs(30);
 
 /// Why a credential that is there can't be used now. Microsoft isn't asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,10 @@ impl Gathered<'_> {
     /// When the credential may begin or cease to be fit, without anybody telling.
     #[must_use]
     pub fn fitness_changes_at(&self, now: Timestamp) -> Option<Timestamp> {
+        // Of an application's credentials each counts, not only the one that stands for them now.
+        if self.application.is_some() {
+            return self.changes_at;
+        }
         match self.unfit(now) {
             Some(Unfit::NotYet(from)) => Some(from),
             Some(Unfit::TokenFile(..)) => Some(saturating_add(now, TOKEN_FILE_LOOK)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::api::LABEL_CREDENTIAL;
+use crate::api::{DefenderApi, LABEL_CREDENTIAL};
 use crate::controller::context::{Context, State};
 use crate::controller::kubeapi::ApiError;
 use crate::controller::lookups::Look;
@@ -16,7 +16,9 @@ use crate::core::credential::{Credential, Fingerprint, Kind, Validity};
 use crate::core::federated::TokenView;
 use crate::core::gathered::{Denied, NoApplication, Obstacle, SecretRefPolicy};
 use crate::core::ids::LoginHost;
+use crate::core::schedule::saturating_add;
 use crate::core::tenant::{Key, Tenant};
+use crate::core::unfit::TOKEN_FILE_LOOK;
 
 /// Where a reference leads.
 #[derive(Debug, Clone)]
@@ -33,6 +35,10 @@ pub struct Lead {
     pub before: Vec<Arc<Credential>>,
     /// Others that may help if this one is refused.
     pub after: Vec<Arc<Credential>>,
+    /// The APIs whose tokens the tenant may keep.
+    pub kept_apis: Vec<DefenderApi>,
+    /// When one that can't be used now may be, or the other way round, without anybody telling.
+    pub changes_at: Option<Timestamp>,
     /// When an earlier one is tried again that changed minutes ago and isn't known everywhere yet.
     pub fresh_again_at: Option<Timestamp>,
 }
@@ -47,6 +53,8 @@ impl Lead {
             before: Vec::new(),
             after: Vec::new(),
             fresh_again_at: None,
+            kept_apis: Vec::new(),
+            changes_at: None,
         }
     }
 
@@ -120,10 +128,15 @@ async fn of_application(
             };
             return Some(Lead::alone(Err(Obstacle::NoApplication(why))));
         };
+        let kept_apis = state.world.kept_apis(&entry.application, tenant);
         if let Some(obstacle) = obstacle(&state, &entry.application, tenant) {
-            return Some(Lead::blocked(entry.application, obstacle));
+            return Some(Lead {
+                kept_apis,
+                ..Lead::blocked(entry.application, obstacle)
+            });
         }
-        choose_credential(&mut state, entry, federated, login, ctx.now())
+        let (lead, unseen) = choose_credential(&mut state, entry, federated, login, ctx.now());
+        (Lead { kept_apis, ..lead }, unseen)
     };
     if let Some(key) = unseen {
         lead.credential = Err(look_for(ctx, &key).await?);
@@ -144,6 +157,19 @@ async fn own_token(ctx: &Context, name: &Arc<str>) -> Option<Arc<TokenView>> {
     let view = ctx.federated.look(ctx.now()).await;
     ctx.identity_seen(&view);
     Some(view)
+}
+
+/// Whether what the tenant refers to may still be used: what was minted a moment ago may have lost its right since.
+pub fn is_allowed(ctx: &Context, tenant: &Tenant) -> bool {
+    let state = ctx.state();
+    match Source::of(tenant) {
+        Some(Source::Application(name)) => state
+            .world
+            .application(&name)
+            .is_some_and(|entry| obstacle(&state, &entry.application, tenant).is_none()),
+        Some(Source::Secret(key)) => state.world.credential(&key).is_some(),
+        None => false,
+    }
 }
 
 /// What is in the way before any credential counts.
@@ -173,6 +199,7 @@ fn choose_credential(
     let mut standings = Vec::with_capacity(entry.credentials.len());
     let mut fingerprints = Vec::new();
     let mut fresh = Vec::new();
+    let mut changes = Vec::new();
     for credential in &entry.credentials {
         let Known::Found(found) = &credential.known else {
             standings.push(Standing::Unusable);
@@ -185,6 +212,12 @@ fn choose_credential(
             && federated
                 .as_ref()
                 .is_none_or(|view| view.fault(now).is_some());
+        changes.push(match found.validity(now) {
+            Validity::Valid if no_token => Some(saturating_add(now, TOKEN_FILE_LOOK)),
+            Validity::Valid => found.not_after(),
+            Validity::NotYet(from) => Some(from),
+            Validity::Expired(_) => None,
+        });
         standings.push(match found.validity(now) {
             Validity::Valid if no_token => Standing::Unusable,
             Validity::Valid => {
@@ -226,6 +259,8 @@ fn choose_credential(
         |(at, _): &(usize, Timestamp)| choice.as_ref().is_some_and(|choice| *at < choice.chosen);
     let fresh_again_at = fresh.into_iter().find(earlier).map(|(_, next)| next);
     let lead = Lead {
+        kept_apis: Vec::new(),
+        changes_at: changes.into_iter().flatten().min(),
         fresh_again_at,
         before: many(choice.as_ref().map(|choice| choice.before.clone())),
         after: many(choice.map(|choice| choice.after)),

@@ -1,18 +1,21 @@
 //! The applications, their credentials, and whom a change concerns.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{Source, World, is_newer};
-use crate::api::{ApplicationCredential, DefenderApplicationStatus};
+use crate::api::{ApplicationCredential, DefenderApi, DefenderApplicationStatus};
 use crate::controller::objects::ApplicationObject;
 use crate::core::application::{Application, Denial};
 use crate::core::credential::{Credential, Declared, Fault, Fingerprint, parse_for_application};
 use crate::core::federated::Presented;
 use crate::core::roles;
 use crate::core::tenant::{Key, Tenant};
+
+/// So many roles are named in an application's status at the most.
+const EVERYWHERE_MAX: usize = 32;
 
 /// An application and what its credentials are.
 #[derive(Debug, Clone)]
@@ -299,43 +302,59 @@ impl World {
         )
     }
 
-    /// Roles that two tenants or more require and that no token of any of them has. `None`: too few to tell.
+    /// Roles that two customers or more require and that no token of any of them has. `None`: too few to tell. Names
+    /// that no API is known to have don't count: whoever writes a tenant could write them into the application's status.
     #[must_use]
     pub fn missing_everywhere(
         &self,
         application: &Application,
         now: Timestamp,
     ) -> Option<Vec<String>> {
-        let users = self
-            .by_source
-            .get(&Source::Application(application.name.clone()))?;
-        let mut tally = BTreeMap::<String, (usize, usize)>::new();
-        let mut told = 0;
-        for tenant in users.iter().filter_map(|key| self.tenants.get(key)) {
-            let Some(token) = tenant
-                .status
-                .token
-                .as_ref()
-                .filter(|token| token.expires_at.0 > now)
-            else {
+        let source = Source::Application(application.name.clone());
+        // By API and role: who requires it, and who has it.
+        let mut tally = BTreeMap::<(DefenderApi, String), (BTreeSet<&str>, bool)>::new();
+        let mut customers = BTreeSet::new();
+        let users = self.by_source.get(&source)?.iter();
+        for tenant in users.filter_map(|key| self.tenants.get(key)) {
+            let token = tenant.status.token.as_ref();
+            let Some(token) = token.filter(|token| token.expires_at.0 > now) else {
                 continue;
             };
-            told += 1;
+            if self.grant(application, tenant).is_err() {
+                continue;
+            }
             let spec = &tenant.spec;
+            customers.insert(spec.tenant_id.as_str());
             let inherited = &application.spec.required_roles;
-            for role in roles::required(&spec.required_roles, inherited, spec.api, spec.plan).roles
-            {
-                let missing = token.missing_roles.contains(&role);
-                let (required, lacked) = tally.entry(role).or_default();
-                *required += 1;
-                *lacked += usize::from(missing);
+            let required = roles::required(&spec.required_roles, inherited, spec.api, spec.plan);
+            for role in required.roles {
+                let ours = inherited.contains(&role);
+                if !ours && !roles::unknown(&[&role], spec.api).is_empty() {
+                    continue;
+                }
+                let has = !token.missing_roles.contains(&role);
+                let (who, somebody) = tally.entry((spec.api, role)).or_default();
+                who.insert(&spec.tenant_id);
+                *somebody |= has;
             }
         }
         let everywhere = tally
             .into_iter()
-            .filter(|(_, (required, lacked))| *required > 1 && required == lacked)
-            .map(|(role, _)| role);
-        (told > 1).then(|| everywhere.collect())
+            .filter(|(_, (who, somebody))| who.len() > 1 && !somebody)
+            .map(|((_, role), _)| role);
+        (customers.len() > 1).then(|| everywhere.take(EVERYWHERE_MAX).collect())
+    }
+
+    /// The APIs whose tokens a tenant may keep.
+    #[must_use]
+    pub fn kept_apis(&self, application: &Application, tenant: &Tenant) -> Vec<DefenderApi> {
+        let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {
+            return Vec::new();
+        };
+        let namespace = &tenant.key.namespace;
+        let labels = self.labels_of(namespace);
+        let kept = |api: &DefenderApi| application.grants.keeps(namespace, labels, tenant_id, *api);
+        DefenderApi::ALL.iter().copied().filter(kept).collect()
     }
 
     /// The applications that have changed since this was last asked.

@@ -1,13 +1,13 @@
 //! The credentials, who uses them, and their fingerprints.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{CredentialEntry, Keys, Known, Source, World};
 use crate::controller::objects::{SecretBody, key};
-use crate::core::credential::{Credential, Fingerprint, parse_data};
+use crate::core::credential::{Credential, Fault, Fingerprint};
 use crate::core::ids::LoginHost;
 use crate::core::tenant::{Key, Tenant};
 
@@ -16,11 +16,12 @@ impl World {
     pub fn credential_applied(
         &mut self,
         object: &SecretBody,
+        parsed: Result<Credential, Fault>,
         seen_changing: bool,
         now: Timestamp,
     ) -> Option<Vec<Key>> {
         let key = key(&object.metadata);
-        let parsed = parse_data(&object.data).map(Arc::new);
+        let parsed = parsed.map(Arc::new);
         let keys = self
             .is_home(&key)
             .then(|| Keys(Arc::new(object.data.clone())));
@@ -169,18 +170,30 @@ impl World {
     /// All tenants whose mints may use this fingerprint.
     #[must_use]
     pub fn fingerprint_users(&self, fingerprint: Fingerprint) -> Vec<Key> {
-        self.sources(fingerprint)
-            .flat_map(|source| self.users(source))
-            .collect()
+        self.entitled(fingerprint).cloned().collect()
     }
 
     /// No second tenant uses this fingerprint.
     #[must_use]
     pub fn is_alone(&self, fingerprint: Fingerprint) -> bool {
-        let users = self
-            .sources(fingerprint)
-            .filter_map(|source| self.by_source.get(source));
-        users.map(BTreeSet::len).sum::<usize>() <= 1
+        self.entitled(fingerprint).nth(1).is_none()
+    }
+
+    /// Who refers to it and may use it: anybody may write the name of an application.
+    fn entitled(&self, fingerprint: Fingerprint) -> impl Iterator<Item = &Key> {
+        self.sources(fingerprint).flat_map(move |source| {
+            let application = match source {
+                Source::Application(name) => self.application(name).map(|entry| &entry.application),
+                Source::Secret(_) => None,
+            };
+            let users = self.by_source.get(source).into_iter().flatten();
+            users.filter(move |key| {
+                application.is_none_or(|application| {
+                    let tenant = self.tenants.get(key);
+                    tenant.is_some_and(|tenant| self.grant(application, tenant).is_ok())
+                })
+            })
+        })
     }
 
     /// Where a fingerprint comes from.

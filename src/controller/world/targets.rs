@@ -147,7 +147,7 @@ impl World {
             .filter_map(|entry| entry.held.as_ref())
         {
             let at = newest
-                .entry(held.fingerprint.clone())
+                .entry(held.origin.fingerprint.clone())
                 .or_insert(held.issued_at);
             *at = held.issued_at.max(*at);
         }

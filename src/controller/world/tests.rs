@@ -52,6 +52,19 @@ fn credential(secret: &str) -> SecretBody {
     .unwrap()
 }
 
+impl World {
+    /// As the watch does.
+    fn credential_told(
+        &mut self,
+        object: &SecretBody,
+        seen_changing: bool,
+        now: Timestamp,
+    ) -> Option<Vec<Key>> {
+        let parsed = crate::core::credential::parse_data(&object.data);
+        self.credential_applied(object, parsed, seen_changing, now)
+    }
+}
+
 fn key_of(name: &str) -> Key {
     Key::new("soc", name)
 }
@@ -314,18 +327,18 @@ fn who_loses_a_secret_is_told_and_who_waits_for_its_name_too() {
 fn a_changed_credential_wakes_its_users_and_an_unchanged_one_nobody() {
     let mut world = world();
     assert_eq!(
-        world.credential_applied(&credential("one"), false, at(0)),
+        world.credential_told(&credential("one"), false, at(0)),
         Some(vec![key_of("contoso")])
     );
     assert_eq!(
-        world.credential_applied(&credential("one"), true, at(1)),
+        world.credential_told(&credential("one"), true, at(1)),
         None,
         "only the resourceVersion changed"
     );
     let known = world.credential(&key_of("partner")).unwrap();
     assert_eq!(known.changed_at, None, "it was there before this process");
     assert_eq!(
-        world.credential_applied(&credential("two"), true, at(2)),
+        world.credential_told(&credential("two"), true, at(2)),
         Some(vec![key_of("contoso")])
     );
     let known = world.credential(&key_of("partner")).unwrap();

@@ -16,9 +16,10 @@ pub enum Denial {
         "the application grants this namespace nothing: the platform team adds it to spec.grants of the DefenderApplication"
     )]
     Namespace,
-    /// A grant would, by label, and the operator doesn't look at labels.
+    /// A grant would, by label, and the operator doesn't look at labels. It says no more than the former: whoever isn't
+    /// granted anything mustn't learn of what others are.
     #[error(
-        "the application grants namespaces by label, and this operator runs without --allow-namespace-selectors: the platform team names the namespace in the grant, or sets the flag"
+        "the application grants this namespace nothing: the platform team adds it to spec.grants of the DefenderApplication"
     )]
     SelectorsOff,
     /// The namespace has grants, none for this customer.
@@ -84,6 +85,26 @@ impl Grants {
             }
         }
         Err(nearest)
+    }
+}
+
+impl Grants {
+    /// Whether a tenant may keep a token for this API: it is granted, or would be by a label that nobody looks at.
+    #[must_use]
+    pub fn keeps(
+        &self,
+        namespace: &str,
+        labels: Option<&Labels>,
+        tenant: TenantId,
+        api: DefenderApi,
+    ) -> bool {
+        self.rules.iter().any(
+            |rule| match rule.judge(namespace, labels, self.home, tenant, api) {
+                Ok(()) => true,
+                Err(Denial::SelectorsOff) => rule.apis.contains(&api),
+                Err(_) => false,
+            },
+        )
     }
 }
 
@@ -255,6 +276,30 @@ mod tests {
         }
         assert_eq!(check(None, ours()), Err(Denial::SelectorsOff));
         assert_eq!(check(None, tenant_id(2)), Err(Denial::Namespace));
+    }
+
+    #[test]
+    fn what_a_label_would_grant_is_kept_where_nobody_looks_whatever_names_grant_beside_it() {
+        let grants = grants(json!([
+            {"namespaces": {"names": ["soc"]}, "tenantIds": [tenant_id(5).to_string()]},
+            {"namespaces": {"names": ["soc"]}, "tenantIds": [TENANT], "apis": ["XDR"]},
+            {"namespaces": {"selector": {"matchLabels": {"team": "soc"}}}, "tenantIds": [TENANT]},
+        ]));
+        let keeps = |labels: Option<&Labels>, tenant, api| grants.keeps("soc", labels, tenant, api);
+        let (endpoint, none) = (DefenderApi::Endpoint, labels(&[]));
+        assert!(grants.check("soc", None, ours(), endpoint).is_err());
+        assert!(keeps(None, ours(), endpoint));
+        assert!(keeps(None, ours(), DefenderApi::Xdr));
+        assert!(!keeps(None, ours(), DefenderApi::Graph));
+        assert!(!keeps(None, tenant_id(6), endpoint));
+        assert!(!keeps(Some(&none), ours(), endpoint));
+        assert!(keeps(Some(&labels(&[("team", "soc")])), ours(), endpoint));
+    }
+
+    #[test]
+    fn whoever_is_granted_nothing_learns_nothing_of_others() {
+        let texts = [Denial::Namespace, Denial::SelectorsOff].map(|denial| denial.to_string());
+        assert_eq!(texts[0], texts[1]);
     }
 
     #[test]

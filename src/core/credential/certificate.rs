@@ -58,8 +58,11 @@ impl Certificate {
                 continue;
             }
             let validity = certificate.validity();
-            let time =
-                |seconds| Timestamp::from_second(seconds).map_err(|_| Fault::CertificateBroken);
+            let time = |seconds: i64| {
+                // "No end" is 9999-12-31T23:59:59Z (RFC 5280), which no clock here reaches.
+                let seconds = seconds.min(Timestamp::MAX.as_second());
+                Timestamp::from_second(seconds).map_err(|_| Fault::CertificateBroken)
+            };
             let mut sha1 = [0; 20];
             sha1.copy_from_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref());
             return Ok(Self {

@@ -149,7 +149,8 @@ fn differ(wanted: &str, held: &str) -> bool {
 fn wants_proof(g: &Gathered<'_>, held: Option<&Held>) -> bool {
     let current = g.fingerprint().map(|fingerprint| fingerprint.to_string());
     g.unproven
-        && held.is_some_and(|held| current.is_some_and(|current| current != held.fingerprint))
+        && held
+            .is_some_and(|held| current.is_some_and(|current| current != held.origin.fingerprint))
 }
 
 /// The annotation has a value that wasn't served yet.
@@ -213,7 +214,7 @@ fn too_soon(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
     let issued = match &g.target {
         TargetView::Ours(Owned {
             held: Some(held), ..
-        }) if held.fingerprint == fingerprint => Some(held.issued_at),
+        }) if held.origin.fingerprint == fingerprint => Some(held.issued_at),
         _ => None,
     };
     let until = saturating_add(attempted.max(issued)?, SAME_REQUEST_GAP + ROUNDING);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{AUDIENCE, CLIENT, CONSENT_URL, LOGIN, held, http, owned, roles, tenant, token};
-use crate::api::{DefenderTenantSpec, DefenderTenantStatus, ExpiredTokenPolicy};
+use crate::api::{DefenderApi, DefenderTenantSpec, DefenderTenantStatus, ExpiredTokenPolicy};
 use crate::core::application::Application;
 use crate::core::breaker::Health;
 use crate::core::conditions::{compose, transition};
@@ -20,7 +20,7 @@ use crate::core::gathered::{
 };
 use crate::core::ids::ApiUrl;
 use crate::core::plan::{MintWhy, Plan, Step, plan};
-use crate::core::target::Held;
+use crate::core::target::{Grant, Held, Origin};
 use crate::core::tenant::Tenant;
 
 /// More steps than any reconcile needs.
@@ -52,11 +52,14 @@ pub struct World {
     pub application: Option<Application>,
     /// Of all credentials that the application has.
     pub fingerprints: Vec<Fingerprint>,
+    /// APIs whose tokens the tenant may keep.
+    pub kept_apis: Vec<DefenderApi>,
     /// What a live look at the application says.
     pub withdrawn: bool,
     pub federated: Option<TokenView>,
     pub health: Health,
     pub unproven: bool,
+    pub changes_at: Option<Timestamp>,
     pub proof_at: Option<Timestamp>,
     pub endpoints: Endpoints,
     pub inherited_roles: Vec<String>,
@@ -91,10 +94,12 @@ impl World {
             lead: Lead::Found(Box::new(Credential::for_test(CLIENT, "s~1"))),
             application: None,
             fingerprints: Vec::new(),
+            kept_apis: Vec::new(),
             withdrawn: true,
             federated: None,
             health: Health::Fine,
             unproven: false,
+            changes_at: None,
             proof_at: None,
             endpoints: Endpoints {
                 login: LOGIN,
@@ -180,6 +185,7 @@ impl World {
                 .map(|application| ApplicationView {
                     application,
                     fingerprints: &self.fingerprints,
+                    kept_apis: &self.kept_apis,
                 }),
             credential: match &self.lead {
                 Lead::Missing(obstacle) => CredentialView::Missing(*obstacle),
@@ -188,6 +194,7 @@ impl World {
             federated: self.federated.as_ref(),
             health: self.health,
             unproven: self.unproven,
+            changes_at: self.changes_at,
             proof_at: self.proof_at,
             target: self.target.clone(),
             old_target: self.old.clone(),
@@ -358,7 +365,13 @@ impl World {
         let g = self.g();
         let held = Held {
             mint_inputs: g.mint_inputs().unwrap(),
-            fingerprint: g.fingerprint().unwrap().to_string(),
+            origin: Origin {
+                fingerprint: g.fingerprint().unwrap().to_string(),
+                grant: self.application.as_ref().map(|application| Grant {
+                    application: application.uid.clone(),
+                    api: self.tenant.spec.api,
+                }),
+            },
             expires_at: token.expires_at,
             refresh_at: token.refresh_at,
             ..held(token.issued_at)

@@ -282,7 +282,7 @@ fn without_the_flag_labels_grant_nothing_and_both_sides_are_told() {
         .await;
         let denied = lab.reason("contoso", "False", "NotGranted").await;
         assert!(
-            message(&denied).contains("--allow-namespace-selectors"),
+            message(&denied).contains("grants this namespace nothing"),
             "{}",
             message(&denied)
         );

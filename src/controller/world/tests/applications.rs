@@ -185,7 +185,10 @@ fn a_list_that_lacks_it_says_that_it_is_gone() {
 #[test]
 fn a_secret_of_the_operators_namespace_makes_a_credential_by_what_the_application_says() {
     let mut world = world();
-    world.tell(application(1, &json!({})));
+    world.tell(application(
+        1,
+        &json!({"grants": [grant(&["a", "b"], &[1, 2])]}),
+    ));
     let known = |world: &World| world.application("app").unwrap().credentials[0].clone();
     assert_eq!(
         known(&world).known,
@@ -194,7 +197,7 @@ fn a_secret_of_the_operators_namespace_makes_a_credential_by_what_the_applicatio
     assert_eq!(
         names(
             world
-                .credential_applied(&secret("1", "s~1"), true, at(5))
+                .credential_told(&secret("1", "s~1"), true, at(5))
                 .unwrap()
         ),
         ALL
@@ -209,20 +212,23 @@ fn a_secret_of_the_operators_namespace_makes_a_credential_by_what_the_applicatio
     assert!(!world.is_alone(fingerprint));
     // Only the resourceVersion is another.
     assert_eq!(
-        world.credential_applied(&secret("2", "s~1"), true, at(6)),
+        world.credential_told(&secret("2", "s~1"), true, at(6)),
         None
     );
     assert_eq!(
         names(
             world
-                .credential_applied(&secret("3", "s~2"), true, at(7))
+                .credential_told(&secret("3", "s~2"), true, at(7))
                 .unwrap()
         ),
         ALL
     );
     assert!(!world.has_fingerprint(fingerprint));
     // What doesn't concern the credential leaves it as old as it is.
-    world.tell(application(2, &json!({"suspend": true})));
+    world.tell(application(
+        2,
+        &json!({"suspend": true, "grants": [grant(&["a", "b"], &[1, 2])]}),
+    ));
     assert_eq!(known(&world).changed_at, Some(at(7)));
     assert_eq!(
         names(
@@ -247,7 +253,7 @@ fn a_secret_elsewhere_is_no_credential_of_an_application() {
     let mut elsewhere = secret("1", "s~1");
     elsewhere.metadata.namespace = Some("a".into());
     assert_eq!(
-        names(world.credential_applied(&elsewhere, true, at(0)).unwrap()),
+        names(world.credential_told(&elsewhere, true, at(0)).unwrap()),
         ""
     );
     let known = &world.application("app").unwrap().credentials[0].known;
@@ -315,4 +321,85 @@ fn three_hundred_applications_with_five_thousand_tenants_each_are_answered_witho
             .check("a", None, missing, crate::api::DefenderApi::Endpoint),
         Err(Denial::Tenant)
     );
+}
+
+#[test]
+fn whoever_only_names_an_application_is_no_user_of_its_credential() {
+    let mut world = world();
+    world.tell(application(1, &json!({"grants": [grant(&["a"], &[1])]})));
+    world.credential_told(&secret("1", "s~1"), true, at(0));
+    let Known::Found(found) = &world.application("app").unwrap().credentials[0].known else {
+        panic!("a credential");
+    };
+    let fingerprint = found.fingerprint(LOGIN);
+    assert_eq!(names(world.fingerprint_users(fingerprint)), "a/t1");
+    assert!(
+        world.is_alone(fingerprint),
+        "three others name it, and mean nothing"
+    );
+}
+
+#[test]
+fn a_role_is_missing_everywhere_if_two_customers_lack_it_whatever_names_they_make_up() {
+    let mut world = world();
+    let spec =
+        json!({"grants": [grant(&["a", "b"], &[1, 2])], "requiredRoles": ["Alert.Read.All"]});
+    world.tell(application(1, &spec));
+    let told = |world: &mut World,
+                ns: &str,
+                name: &str,
+                version: &str,
+                n: usize,
+                required: &[&str],
+                missing: &[&str]| {
+        let object = json!({
+            "metadata": {"name": name, "namespace": ns, "uid": format!("{ns}-{name}"), "resourceVersion": version, "generation": 1},
+            "spec": {"tenantId": tenant_id(n), "applicationRef": {"name": "app"}, "requiredRoles": required},
+            "status": {"token": {"issuedAt": "2026-01-01T00:00:00Z", "expiresAt": "2100-01-01T00:00:00Z", "refreshAt": "2100-01-01T00:00:00Z",
+                "missingRoles": missing, "audience": "a", "applicationId": CLIENT}},
+        });
+        world
+            .tenant_applied(serde_json::from_value(object).unwrap())
+            .unwrap();
+    };
+    let everywhere = |world: &World| {
+        let application = world.application("app").unwrap().application.clone();
+        world.missing_everywhere(&application, at(0))
+    };
+    assert_eq!(everywhere(&world), None, "nobody has a token");
+    // One customer from two namespaces is one customer.
+    told(
+        &mut world,
+        "a",
+        "t1",
+        "2",
+        1,
+        &["Machine.Read.All", "Made.Up"],
+        &["Machine.Read.All", "Made.Up"],
+    );
+    told(
+        &mut world,
+        "b",
+        "t1",
+        "2",
+        1,
+        &["Machine.Read.All"],
+        &["Machine.Read.All"],
+    );
+    assert_eq!(everywhere(&world), None);
+    told(
+        &mut world,
+        "a",
+        "t2",
+        "2",
+        2,
+        &["Machine.Read.All", "Made.Up"],
+        &["Machine.Read.All", "Made.Up"],
+    );
+    assert_eq!(
+        everywhere(&world),
+        Some(vec!["Machine.Read.All".to_owned()])
+    );
+    told(&mut world, "b", "t2", "2", 2, &["Machine.Read.All"], &[]);
+    assert_eq!(everywhere(&world), Some(vec![]), "somebody has it");
 }

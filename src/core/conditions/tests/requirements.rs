@@ -7,7 +7,7 @@ use crate::core::gathered::{Obstacle, Session};
 use crate::core::ids::Audience;
 use crate::core::notices::notices;
 use crate::core::plan::{MintWhy, Step};
-use crate::core::testing::{Lead, Microsoft, World, at, code, roles};
+use crate::core::testing::{Lead, Microsoft, World, application, at, code, roles};
 
 const ENDS: &str = "Advanced hunting ends in this API on 2027-01-31 (Microsoft's MC1220762): move to api Graph, role ThreatHunting.Read.All, POST /v1.0/security/runHuntingQuery.";
 const HAS_ENDED: &str = "Advanced hunting has ended in this API on 2027-01-31 (Microsoft's MC1220762): move to api Graph, role ThreatHunting.Read.All, POST /v1.0/security/runHuntingQuery.";
@@ -237,7 +237,11 @@ fn without_a_front_door_nothing_is_minted_and_the_message_lists_those_that_there
 
 #[test]
 fn a_grant_is_withdrawn_without_a_front_door_as_well() {
-    let mut world = World::settled();
+    let mut world = World::new();
+    world.application = Some(application(&serde_json::json!({})));
+    world.kept_apis = vec![DefenderApi::Endpoint];
+    world.reconcile(at(0));
+    world.kept_apis.clear();
     world.edit(|spec| spec.region = Region::Eu);
     world.endpoints.has_front_door = false;
     world.lead = Lead::Missing(Obstacle::NotGranted(Denial::Tenant));
