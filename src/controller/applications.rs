@@ -41,12 +41,11 @@ pub async fn run(ctx: Arc<Context>) {
         names.sort();
         names.dedup();
         for name in names {
-            match settle(&ctx, &name).await {
-                Ok(wake_at) => look_at = wake_at.map_or(look_at, |at| at.min(look_at)),
-                Err(()) => {
-                    again.push(name);
-                    again_from = Instant::now() + RETRY;
-                }
+            if let Ok(wake_at) = settle(&ctx, &name).await {
+                look_at = wake_at.map_or(look_at, |at| at.min(look_at));
+            } else {
+                again.push(name);
+                again_from = Instant::now() + RETRY;
             }
         }
         let left = Duration::try_from(look_at.duration_since(ctx.now())).unwrap_or_default();

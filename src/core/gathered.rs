@@ -72,6 +72,10 @@ pub struct Owned {
 }
 
 /// What stands under the target's name.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and most have a Secret"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetView {
     /// Nothing that we know of.

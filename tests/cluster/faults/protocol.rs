@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use defender_tenant_operator::controller::{ApiError, KubeApi, SecretDraft};
 use defender_tenant_operator::core::inspect::Metadata;
-use defender_tenant_operator::core::target::{Held, Rendered};
+use defender_tenant_operator::core::target::{Held, Origin, Rendered};
 use defender_tenant_operator::core::tenant::{Key, Tenant};
 use defender_tenant_operator::metrics::Metrics;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -111,7 +111,10 @@ fn held(digest: &str) -> Held {
         refresh_at: at,
         digest: digest.to_owned(),
         mint_inputs: "v1:2".to_owned(),
-        fingerprint: "v1:3".to_owned(),
+        origin: Origin {
+            fingerprint: "v1:3".to_owned(),
+            grant: None,
+        },
     }
 }
 
