@@ -15,6 +15,8 @@ use crate::world::{Application, Features, Secret, TokenLifetime, later};
 
 /// Entra's longest lifetime by policy is a day; one more leaves room for tests of clients that check it.
 const LONGEST_LIFETIME: u32 = 2 * 86_400;
+/// What Entra takes as an application's name.
+const LONGEST_NAME: usize = 120;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -28,6 +30,8 @@ pub(crate) struct ApplicationBody {
     entra_cloud: Option<EntraCloud>,
     required_roles: Option<Roles>,
     redirect_uris: Option<RedirectUris>,
+    display_name: Option<String>,
+    publisher: Option<String>,
 }
 
 /// Where an application is registered: each of Microsoft's two clouds has its own registrations.
@@ -114,10 +118,23 @@ impl ApplicationBody {
             federated,
             cloud: self.entra_cloud.map(EntraCloud::login),
             redirect_uris: self.redirect_uris.map(|uris| uris.0),
+            display_name: name("displayName", self.display_name)?,
+            publisher: name("publisher", self.publisher)?,
             required_roles: roles::read(self.required_roles)
                 .map_err(|error| error.within("requiredRoles"))?,
         })
     }
+}
+
+/// A name for people: neither blank nor endless.
+fn name(field: &str, text: Option<String>) -> Result<Option<String>, BadRequest> {
+    let is_bad = |text: &String| text.trim().is_empty() || text.chars().count() > LONGEST_NAME;
+    if text.as_ref().is_some_and(is_bad) {
+        return Err(BadRequest(format!(
+            "{field}: must be 1 to {LONGEST_NAME} characters, or null"
+        )));
+    }
+    Ok(text)
 }
 
 /// Reads the entries of a list; a complaint says of which entry it is.

@@ -34,7 +34,7 @@ pub(crate) fn of(grant: &Grant, trace: Uuid, now: i64, lifetime: u32) -> Map<Str
         // The answer says `expires_in` of what is left when it arrives, which is a little later.
         "exp": now + i64::from(lifetime) + 1,
         "aio": format!("k2RgY{unique}AA=="),
-        "app_displayname": display_name(grant.client),
+        "app_displayname": grant.name,
         "appid": client,
         "appidacr": match grant.credential {
             Credential::Secret => "1",
@@ -60,11 +60,6 @@ pub(crate) fn of(grant: &Grant, trace: Uuid, now: i64, lifetime: u32) -> Map<Str
         Value::Object(claims) => claims,
         _ => Map::new(),
     }
-}
-
-/// What Entra calls the application: registrations have no names here.
-pub(crate) fn display_name(client: Uuid) -> String {
-    format!("application-{}", &client.to_string()[..8])
 }
 
 /// The issuer of v1 tokens, which Defender's are whichever endpoint is asked.
@@ -106,6 +101,7 @@ mod tests {
             tenant: guid::parse("6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10").unwrap(),
             cloud: Cloud::Commercial,
             client: guid::parse("0c4f3a52-9d1b-4c3e-8f57-2a6b9e1d4f88").unwrap(),
+            name: "Example SOC".to_owned(),
             api: Api::Endpoint,
             audience: "https://api.securitycenter.microsoft.com".to_owned(),
             roles: roles.iter().map(ToString::to_string).collect(),
@@ -131,7 +127,7 @@ mod tests {
             "nbf": 1_799_999_700,
             "exp": 1_800_003_600,
             "aio": "k2RgYAAAAAAAAAAAAAAAAAAAAAQAA==",
-            "app_displayname": "application-0c4f3a52",
+            "app_displayname": "Example SOC",
             "appid": "0c4f3a52-9d1b-4c3e-8f57-2a6b9e1d4f88",
             "appidacr": "1",
             "idp": issuer,

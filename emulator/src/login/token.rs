@@ -33,6 +33,8 @@ pub(crate) struct Grant {
     pub(crate) tenant: Uuid,
     pub(crate) cloud: Cloud,
     pub(crate) client: Uuid,
+    /// The application's.
+    pub(crate) name: String,
     pub(crate) api: Api,
     /// The resource as the client wrote it.
     pub(crate) audience: String,
@@ -100,6 +102,7 @@ fn grant(
         tenant: tenant_id,
         cloud: tenant.cloud,
         client,
+        name: application.name(client),
         roles: consent.roles(now).of(api).to_vec(),
         api,
         lifetime: directory.lifetime,

@@ -55,6 +55,18 @@ pub(crate) struct Application {
     pub(crate) required_roles: Roles,
     /// Where the consent page may send the browser; `None`: anywhere.
     pub(crate) redirect_uris: Option<Vec<String>>,
+    pub(crate) display_name: Option<String>,
+    /// Whom Microsoft has verified to be the publisher; `None`: nobody.
+    pub(crate) publisher: Option<String>,
+}
+
+impl Application {
+    /// What pages and tokens call the application of this client id.
+    pub(crate) fn name(&self, client: Uuid) -> String {
+        self.display_name
+            .clone()
+            .unwrap_or_else(|| format!("application-{}", &client.to_string()[..8]))
+    }
 }
 
 /// A client secret. Without `Debug`, so that no log line can carry it.

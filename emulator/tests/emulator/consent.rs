@@ -111,6 +111,43 @@ async fn the_page_tells_a_person_what_is_asked() {
 }
 
 #[tokio::test]
+async fn the_page_names_the_application_and_its_publisher() {
+    let (bed, browser) = bed(everywhere()).await;
+    let shown = async || {
+        let url = link(&format!("{TENANT}/adminconsent"), &[]);
+        let page = browser.get(url).send().await.unwrap();
+        page.text().await.unwrap()
+    };
+    let page = shown().await;
+    let unnamed =
+        "<dt>Application</dt><dd>application-0c4f3a52</dd>\n<dt>Publisher</dt><dd>unverified</dd>";
+    assert!(page.contains(unnamed), "{page}");
+
+    let longest = "é".repeat(120);
+    let hostile = "</dd><script>alert(\"a\")</script>";
+    for (name, publisher, expected) in [
+        (
+            hostile,
+            "<b title='x'>O'Neill & \"Sons\"",
+            "<dt>Application</dt><dd>&lt;/dd&gt;&lt;script&gt;alert(&quot;a&quot;)&lt;/script&gt;</dd>\n\
+            <dt>Publisher</dt><dd>&lt;b title=&#39;x&#39;&gt;O&#39;Neill &amp; &quot;Sons&quot; (verified)</dd>",
+        ),
+        (&longest, "Example Ltd", "<dd>Example Ltd (verified)</dd>"),
+    ] {
+        bed.put_application(json!({
+            "secrets": [SECRET], "requiredRoles": ["Alert.Read.All"], "displayName": name, "publisher": publisher,
+        }))
+        .await;
+        let page = shown().await;
+        assert!(page.contains(expected), "{page}");
+        let url = link(&format!("{TENANT}/adminconsent"), &[]);
+        let page = decide(&browser, url, &ACCEPT).await.text().await.unwrap();
+        assert!(page.contains(expected), "{page}");
+        assert_eq!(claims(&bed.token().await)["app_displayname"], name);
+    }
+}
+
+#[tokio::test]
 async fn accepting_grants_all_that_the_registration_asks_for() {
     let (bed, browser) = bed(everywhere()).await;
     let url = link(&format!("{TENANT}/adminconsent"), &[]);

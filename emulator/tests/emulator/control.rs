@@ -40,6 +40,8 @@ async fn every_body_of_the_contract_is_taken() {
         "entraCloud": "Public",
         "requiredRoles": ["Alert.Read.All"],
         "redirectUris": ["https://portal.azure.com"],
+        "displayName": "Example SOC",
+        "publisher": "Example Ltd",
     }))
     .await;
     bed.put_application(
@@ -167,6 +169,18 @@ async fn bad_values_are_refused_with_a_reason() {
             &application,
             json!({"redirectUris": ["javascript:alert(1)"]}),
             "absolute http or https addresses",
+        ),
+        (
+            Method::PUT,
+            &application,
+            json!({"displayName": "é".repeat(121)}),
+            "displayName: must be 1 to 120 characters",
+        ),
+        (
+            Method::PUT,
+            &application,
+            json!({"publisher": " "}),
+            "publisher: must be 1 to 120 characters",
         ),
         (
             Method::PUT,

@@ -3,18 +3,17 @@
 use jiff::Timestamp;
 use jsonwebtoken::Algorithm;
 
-use super::super::claims;
 use super::super::refusal::Refusal;
 use super::jwt::Jwt;
 use super::{Presenter, check_times};
-use crate::world::{Federated, is_visible};
+use crate::world::{Application, Federated, is_visible};
 
 /// What Entra takes from other issuers.
 const ALGORITHMS: [(&str, Algorithm); 1] = [("RS256", Algorithm::RS256)];
 
 /// Checks an assertion of this issuer. Issuer, subject and audience match exactly, or not at all.
 pub(super) fn check(
-    registered: &[Federated],
+    application: &Application,
     presenter: Presenter,
     issuer: &str,
     jwt: &Jwt<'_>,
@@ -23,14 +22,15 @@ pub(super) fn check(
     let subject = jwt.text("sub")?;
     let audiences = jwt.audiences()?;
     let algorithm = jwt.algorithm(&ALGORITHMS)?;
-    let visible: Vec<&Federated> = registered
+    let visible: Vec<&Federated> = application
+        .federated
         .iter()
         .filter(|credential| is_visible(credential.visible_at, now))
         .collect();
     let of_issuer = || visible.iter().filter(|found| found.issuer == issuer);
     let of_subject = || of_issuer().filter(|found| found.subject == subject);
     if visible.is_empty() {
-        let name = claims::display_name(presenter.client);
+        let name = application.name(presenter.client);
         return Err(Refusal::new(70_025).with("name", name));
     }
     if of_issuer().next().is_none() {

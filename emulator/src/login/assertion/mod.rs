@@ -53,7 +53,7 @@ pub(crate) fn check(
         // Only an application's id looks so: issuers of tokens are URLs.
         Some(_) => return Err(Refusal::new(700_021)),
         None => {
-            federated::check(&application.federated, presenter, issuer, &jwt, now)?;
+            federated::check(application, presenter, issuer, &jwt, now)?;
             // Such a token is meant to be used many times, so nothing is worth counting.
             return Ok(None);
         }

@@ -7,7 +7,6 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, X_FRAME_O
 
 use super::proposal::Proposal;
 use crate::http::Reply;
-use crate::login::claims;
 use crate::login::refusal::Refusal;
 use crate::login::reply::{self, Context, uncached};
 use crate::world::Roles;
@@ -95,9 +94,14 @@ pub(crate) fn error(context: &Context, refusal: &Refusal) -> Reply {
 
 fn parties(proposal: &Proposal) -> String {
     let client = proposal.client.to_string();
+    let publisher = match &proposal.publisher {
+        Some(name) => format!("{} (verified)", escape(name)),
+        None => "unverified".to_owned(),
+    };
     let mut list = format!(
-        "<dl>\n<dt>Application</dt><dd>{}</dd>\n<dt>Application ID</dt><dd>{client}</dd>\n",
-        escape(&claims::display_name(proposal.client))
+        "<dl>\n<dt>Application</dt><dd>{}</dd>\n<dt>Publisher</dt><dd>{publisher}</dd>\n\
+        <dt>Application ID</dt><dd>{client}</dd>\n",
+        escape(&proposal.name)
     );
     if let Some(tenant) = proposal.tenant {
         let _ = writeln!(list, "<dt>Tenant</dt><dd>{tenant}</dd>");

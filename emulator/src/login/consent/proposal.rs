@@ -17,6 +17,9 @@ pub(crate) struct Proposal {
     /// `None`: neither link nor form said which, so the page asks.
     pub(crate) tenant: Option<Uuid>,
     pub(crate) client: Uuid,
+    pub(crate) name: String,
+    /// `None`: unverified.
+    pub(crate) publisher: Option<String>,
     /// All that the registration asks for.
     pub(crate) roles: Roles,
     /// Where the browser goes afterwards.
@@ -73,6 +76,8 @@ impl Proposal {
         Ok(Self {
             tenant: tenant.map(|(id, _)| id),
             client,
+            name: application.name(client),
+            publisher: application.publisher.clone(),
             roles: application.required_roles.clone(),
             redirect,
         })
