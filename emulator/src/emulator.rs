@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::control::{self, Config};
 use crate::error::Error;
 use crate::http::connection::{Handler, Limits};
-use crate::http::{proxy, server};
+use crate::http::{Reply, Request, proxy, server};
 use crate::world::World;
 use crate::{certificates, front};
 
@@ -90,6 +90,7 @@ pub async fn start(options: Options) -> Result<Emulator, Error> {
     let (stop, stopped) = watch::channel(false);
     let mut servers = JoinSet::new();
     let microsoft = handler(&world, front::answer);
+    let on_loopback = control.ip().is_loopback();
     servers.spawn(server::tls(
         tls_listener,
         TlsAcceptor::from(tls.server),
@@ -101,7 +102,9 @@ pub async fn start(options: Options) -> Result<Emulator, Error> {
     servers.spawn(server::plain(
         control_listener,
         limits(CONTROL_BODY_BYTES),
-        handler(&world, control::answer),
+        handler(&world, move |world, request, now| {
+            control::answer(world, request, on_loopback, now)
+        }),
         stopped,
     ));
     Ok(Emulator {
@@ -151,7 +154,7 @@ impl Emulator {
 
 fn handler(
     world: &Arc<World>,
-    answer: fn(&World, &crate::http::Request, Timestamp) -> crate::http::Reply,
+    answer: impl Fn(&World, &Request, Timestamp) -> Reply + Send + Sync + 'static,
 ) -> Handler {
     let world = world.clone();
     Arc::new(move |request| answer(&world, &request, Timestamp::now()))

@@ -1,6 +1,7 @@
 //! The control API: what tests and demos tell the emulator, and what they ask it.
 
 mod bodies;
+mod browser;
 mod certificate_body;
 mod config;
 mod either;

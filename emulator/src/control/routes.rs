@@ -5,12 +5,16 @@ use http::{Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::browser;
 use super::handlers::{Call, ROUTES, Route};
 use crate::http::{Reply, Request};
 use crate::world::World;
 
 /// Answers a request of the control port.
-pub(crate) fn answer(world: &World, request: &Request, now: Timestamp) -> Reply {
+pub(crate) fn answer(world: &World, request: &Request, on_loopback: bool, now: Timestamp) -> Reply {
+    if let Some(refusal) = browser::refuse(request, on_loopback) {
+        return refusal;
+    }
     let found: Vec<(&Route, &str)> = ROUTES
         .iter()
         .filter_map(|route| matches(route.path, &request.path).map(|variable| (route, variable)))
