@@ -6,7 +6,7 @@ use serde::de::{Deserializer, Error as _, Unexpected};
 
 use super::BadRequest;
 use super::certificate_body::{self, CertificateBody};
-use super::either::StringOr;
+use super::either::{Object, StringOr};
 use super::federated_body::FederatedBody;
 use super::redirect_uris::RedirectUris;
 use super::roles::{self, Roles};
@@ -26,7 +26,7 @@ pub(crate) struct ApplicationBody {
     #[serde(default)]
     certificates: Vec<StringOr<CertificateBody>>,
     #[serde(default)]
-    federated: Vec<FederatedBody>,
+    federated: Vec<Object<FederatedBody>>,
     entra_cloud: Option<EntraCloud>,
     required_roles: Option<Roles>,
     redirect_uris: Option<RedirectUris>,
@@ -111,7 +111,7 @@ impl ApplicationBody {
         let certificates = read_each("certificates", self.certificates, |certificate| {
             certificate_body::read(certificate, now)
         })?;
-        let federated = read_each("federated", self.federated, |body| body.read(now))?;
+        let federated = read_each("federated", self.federated, |Object(body)| body.read(now))?;
         Ok(Application {
             secrets,
             certificates,

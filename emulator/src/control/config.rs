@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::bodies::{ApplicationBody, FeaturesBody, TokensBody};
+use super::either::Object;
 use super::tenant_body::TenantBody;
 use super::{BadRequest, guid};
 use crate::error::Error;
@@ -47,11 +48,11 @@ impl Config {
 #[serde(deny_unknown_fields)]
 struct ConfigBody {
     #[serde(default)]
-    applications: BTreeMap<String, ApplicationBody>,
+    applications: BTreeMap<String, Object<ApplicationBody>>,
     #[serde(default)]
-    tenants: BTreeMap<String, TenantBody>,
-    tokens: Option<TokensBody>,
-    features: Option<FeaturesBody>,
+    tenants: BTreeMap<String, Object<TenantBody>>,
+    tokens: Option<Object<TokensBody>>,
+    features: Option<Object<FeaturesBody>>,
 }
 
 struct Parts {
@@ -75,20 +76,20 @@ pub(crate) fn apply(world: &World, config: &Config, now: Timestamp) -> Result<()
 }
 
 fn read(text: &str, now: Timestamp) -> Result<Parts, BadRequest> {
-    let body: ConfigBody = serde_json::from_str(text)?;
+    let Object(body): Object<ConfigBody> = serde_json::from_str(text)?;
     let mut parts = Parts {
         applications: Vec::new(),
         tenants: Vec::new(),
-        lifetime: body.tokens.map(TokensBody::read).transpose()?,
-        features: body.features.map(|body| body.read()),
+        lifetime: body.tokens.map(|Object(body)| body.read()).transpose()?,
+        features: body.features.map(|Object(body)| body.read()),
     };
-    for (id, body) in body.applications {
+    for (id, Object(body)) in body.applications {
         let id = guid("client id", &id).map_err(|error| error.within("applications"))?;
         let place = format!("applications: {id}");
         let application = body.read(now).map_err(|error| error.within(&place))?;
         parts.applications.push((id, application));
     }
-    for (id, body) in body.tenants {
+    for (id, Object(body)) in body.tenants {
         let id = guid("tenant id", &id).map_err(|error| error.within("tenants"))?;
         let place = format!("tenants: {id}");
         let tenant = body.read(now).map_err(|error| error.within(&place))?;

@@ -1,4 +1,4 @@
-//! JSON values that have a short and a long form.
+//! JSON values that are an object, or have a short form beside it.
 //!
 //! serde's untagged enums would do, but their errors don't name the field that is wrong.
 
@@ -19,6 +19,36 @@ pub(crate) enum StringOr<O> {
 pub(crate) enum ListOr<O> {
     List(Vec<String>),
     Object(O),
+}
+
+/// An object of type `O`, and nothing else: by itself, a struct also takes a list of its fields' values, and complains
+/// by its own name.
+pub(crate) struct Object<O>(pub(crate) O);
+
+impl<O: Default> Default for Object<O> {
+    fn default() -> Self {
+        Self(O::default())
+    }
+}
+
+struct ObjectVisitor<O>(PhantomData<O>);
+
+impl<'de, O: Deserialize<'de>> Visitor<'de> for ObjectVisitor<O> {
+    type Value = Object<O>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        O::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+impl<'de, O: Deserialize<'de>> Deserialize<'de> for Object<O> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
 }
 
 struct StringVisitor<O>(PhantomData<O>);

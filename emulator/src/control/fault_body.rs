@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use serde_json::{Map, Value};
 
+use super::either::Object;
 use super::{BadRequest, guid};
 use crate::world::{Aadsts, BadBody, FaultEntry, FaultKind, Kind, Match, RetryAfter};
 
@@ -20,9 +21,9 @@ const LARGEST_SKEW: i64 = 100 * 366 * 86_400;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct FaultBody {
     #[serde(default)]
-    r#match: MatchBody,
+    r#match: Object<MatchBody>,
     times: Option<u32>,
-    fault: KindBody,
+    fault: Object<KindBody>,
 }
 
 #[derive(Default, Deserialize)]
@@ -87,15 +88,16 @@ impl FaultBody {
                 "times: must be at least 1, or absent".to_owned(),
             ));
         }
+        let Object(matching) = self.r#match;
         let id = |name: &str, text: Option<String>| text.map(|text| guid(name, &text)).transpose();
         let entry = FaultEntry {
             matching: Match {
-                tenant: id("match: tenant", self.r#match.tenant)?,
-                client: id("match: client", self.r#match.client)?,
-                endpoint: self.r#match.endpoint,
+                tenant: id("match: tenant", matching.tenant)?,
+                client: id("match: client", matching.client)?,
+                endpoint: matching.endpoint,
             },
             times: self.times,
-            kind: self.fault.read().map_err(|error| error.within("fault"))?,
+            kind: self.fault.0.read().map_err(|error| error.within("fault"))?,
         };
         if entry.is_possible() {
             Ok(entry)

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::BadRequest;
 use super::certificate_body::SMALLEST_KEY_BITS;
+use super::either::Object;
 use crate::world::{Federated, IssuerKey, later};
 
 #[derive(Deserialize)]
@@ -16,7 +17,7 @@ pub(crate) struct FederatedBody {
     issuer: String,
     subject: String,
     audience: String,
-    jwks: JwksBody,
+    jwks: Object<JwksBody>,
     #[serde(default)]
     visible_after_seconds: u32,
 }
@@ -24,7 +25,7 @@ pub(crate) struct FederatedBody {
 /// What an issuer publishes; it may say more.
 #[derive(Deserialize)]
 struct JwksBody {
-    keys: Vec<JwkBody>,
+    keys: Vec<Object<JwkBody>>,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +48,7 @@ impl FederatedBody {
             }
         }
         let mut keys = Vec::new();
-        for (index, key) in self.jwks.keys.into_iter().enumerate() {
+        for (index, Object(key)) in self.jwks.0.keys.into_iter().enumerate() {
             keys.extend(
                 key.read()
                     .map_err(|error| error.within(&format!("jwks: keys: entry {index}")))?,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::bodies::{ApplicationBody, FeaturesBody, TokensBody};
+use super::either::Object;
 use super::fault_body::FaultBody;
 use super::tenant_body::{self, TenantBody};
 use super::{BadRequest, guid};
@@ -78,7 +79,7 @@ fn done() -> Result<Reply, BadRequest> {
 
 fn put_application(call: &Call<'_>) -> Result<Reply, BadRequest> {
     let id = guid("client id", call.variable)?;
-    let body: ApplicationBody = serde_json::from_slice(&call.request.body)?;
+    let Object(body): Object<ApplicationBody> = serde_json::from_slice(&call.request.body)?;
     let application = body.read(call.now)?;
     call.world
         .directory_mut()
@@ -89,7 +90,7 @@ fn put_application(call: &Call<'_>) -> Result<Reply, BadRequest> {
 
 fn put_tenant(call: &Call<'_>) -> Result<Reply, BadRequest> {
     let id = guid("tenant id", call.variable)?;
-    let body: TenantBody = serde_json::from_slice(&call.request.body)?;
+    let Object(body): Object<TenantBody> = serde_json::from_slice(&call.request.body)?;
     let tenant = body.read(call.now)?;
     call.world.directory_mut().put_tenant(id, tenant, call.now);
     done()
@@ -107,20 +108,20 @@ fn put_tenants(call: &Call<'_>) -> Result<Reply, BadRequest> {
 }
 
 fn put_tokens(call: &Call<'_>) -> Result<Reply, BadRequest> {
-    let body: TokensBody = serde_json::from_slice(&call.request.body)?;
+    let Object(body): Object<TokensBody> = serde_json::from_slice(&call.request.body)?;
     let lifetime = body.read()?;
     call.world.directory_mut().lifetime = lifetime;
     done()
 }
 
 fn put_features(call: &Call<'_>) -> Result<Reply, BadRequest> {
-    let body: FeaturesBody = serde_json::from_slice(&call.request.body)?;
+    let Object(body): Object<FeaturesBody> = serde_json::from_slice(&call.request.body)?;
     call.world.directory_mut().features = body.read();
     done()
 }
 
 fn post_fault(call: &Call<'_>) -> Result<Reply, BadRequest> {
-    let body: FaultBody = serde_json::from_slice(&call.request.body)?;
+    let Object(body): Object<FaultBody> = serde_json::from_slice(&call.request.body)?;
     let entry = body.read()?;
     let id = call.world.faults().add(entry);
     Ok(Reply::json(StatusCode::CREATED, &json!({ "id": id })))

@@ -63,7 +63,7 @@ fn reason(text: &str) -> String {
     let expected = text
         .rsplit_once(", expected ")
         .filter(|_| !text.ends_with(", there are no fields"))
-        .map(|(_, expected)| format!("expected {expected}"));
+        .map(|(_, expected)| format!("expected {}", plain(expected)));
     match (name, expected) {
         (Some(name), expected) => {
             let expected = expected.map_or_else(String::new, |expected| format!(", {expected}"));
@@ -71,6 +71,17 @@ fn reason(text: &str) -> String {
         }
         (None, Some(expected)) => expected,
         (None, None) => "not what GET /openapi.json describes".to_owned(),
+    }
+}
+
+/// In words of JSON: serde names numbers as Rust does.
+fn plain(expected: &str) -> String {
+    match expected {
+        "u16" => format!("a whole number from 0 to {}", u16::MAX),
+        "u32" => format!("a whole number from 0 to {}", u32::MAX),
+        "u64" => "a whole number from 0".to_owned(),
+        "i64" => "a whole number".to_owned(),
+        _ => expected.to_owned(),
     }
 }
 

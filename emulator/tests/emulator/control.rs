@@ -127,6 +127,61 @@ async fn unknown_fields_are_named() {
 }
 
 #[tokio::test]
+async fn what_is_no_object_is_refused_as_that() {
+    let bed = Bed::new().await;
+    let (application, tenant) = (
+        format!("/v1/applications/{CLIENT}"),
+        format!("/v1/tenants/{TENANT}"),
+    );
+    let bodies = [
+        json!([]),
+        json!([false]),
+        json!([null, null]),
+        json!([[], [], [], null, null, null]),
+        json!([[], [], [], null, null, null, null, null]),
+        json!(7),
+        json!("x"),
+        json!(null),
+    ];
+    for body in &bodies {
+        for (method, path) in [
+            (Method::PUT, application.as_str()),
+            (Method::PUT, &tenant),
+            (Method::PUT, "/v1/tokens"),
+            (Method::PUT, "/v1/features"),
+            (Method::POST, "/v1/faults"),
+        ] {
+            let error = refusal(&bed, method, path, body).await;
+            assert!(
+                error.ends_with(": expected an object"),
+                "{path} {body}: {error}"
+            );
+            assert!(!error.contains("Body"), "{error}");
+        }
+    }
+    for body in [
+        json!({"fault": [7_000_215, null, null, null, null, null, null, null, null, null]}),
+        json!({"match": [null, null, null], "fault": {"reset": true}}),
+        json!({"match": null, "fault": {"reset": true}}),
+    ] {
+        let error = refusal(&bed, Method::POST, "/v1/faults", &body).await;
+        assert!(error.ends_with(": expected an object"), "{body}: {error}");
+    }
+    for entry in [
+        json!(["i", "s", "a", {"keys": []}, 0]),
+        federated(json!({"jwks": [[]]})),
+        federated(json!({"jwks": {"keys": [["RSA", "a", "AQAB", "AQAB"]]}})),
+    ] {
+        let body = json!({"federated": [entry]});
+        let error = refusal(&bed, Method::PUT, &application, &body).await;
+        assert!(error.ends_with(": expected an object"), "{body}: {error}");
+    }
+    let error = refusal(&bed, Method::PUT, "/v1/tenants", &json!([[]])).await;
+    assert_eq!(error, "entry 0: must be an object");
+    assert_eq!(bed.ask().await.0, 200);
+}
+
+#[tokio::test]
 async fn bad_values_are_refused_with_a_reason() {
     let bed = Bed::empty().await;
     let (application, tenant) = (
@@ -307,7 +362,10 @@ async fn bad_faults_are_refused_with_a_reason() {
             json!({"fault": {"reset": true, "status": 500}}),
             "exactly one of",
         ),
-        (json!({"fault": {"aadsts": "x"}}), "expected u32"),
+        (
+            json!({"fault": {"aadsts": "x"}}),
+            "expected a whole number from 0 to 4294967295",
+        ),
         (
             json!({"fault": {"aadsts": 1, "error": ""}}),
             "error: must not be empty",
