@@ -5,5 +5,6 @@ mod credentials;
 mod federated;
 mod grants;
 mod hostile;
+mod identity;
 mod privileges;
 mod switch;

@@ -92,9 +92,15 @@ pub async fn token(admin: &Client, home: &str) -> String {
 
 /// A token for an account.
 pub async fn token_of(admin: &Client, home: &str, account: &str) -> String {
+    token_for(admin, home, account, &[]).await
+}
+
+/// A token for an account and these audiences; without any it is for the API server.
+pub async fn token_for(admin: &Client, home: &str, account: &str, audiences: &[&str]) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(admin.clone(), home);
     let request = TokenRequest {
         spec: TokenRequestSpec {
+            audiences: audiences.iter().map(|name| (*name).to_owned()).collect(),
             expiration_seconds: Some(3600),
             ..TokenRequestSpec::default()
         },
