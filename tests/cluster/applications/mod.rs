@@ -8,3 +8,4 @@ mod hostile;
 mod identity;
 mod privileges;
 mod switch;
+mod taken_back;

@@ -75,8 +75,16 @@ pub struct Lab {
 
 impl Lab {
     /// A lab for applications: the operator serves the whole cluster, its own namespace is [`Lab::home`].
-    pub async fn of_applications(name: &str, mut setup: Setup) -> Self {
-        let (arena, turn) = Arena::cluster_wide().await;
+    pub async fn of_applications(name: &str, setup: Setup) -> Self {
+        Self::cluster_wide(Arena::cluster_wide().await, name, setup).await
+    }
+
+    /// The same, on this control plane.
+    pub(super) async fn cluster_wide(
+        (arena, turn): (Arc<Arena>, OwnedMutexGuard<Slot>),
+        name: &str,
+        mut setup: Setup,
+    ) -> Self {
         setup.cluster_wide = true;
         setup.home = Some("home");
         setup.more_namespaces.push("home");

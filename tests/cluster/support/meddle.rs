@@ -22,6 +22,18 @@ impl Lab {
         (Self::on(arena, name, setup).await, proxy)
     }
 
+    /// The same, with an operator that serves the whole cluster.
+    pub async fn of_applications_behind_proxy(name: &str, setup: Setup) -> (Self, Proxy) {
+        let (arena, turn) = Arena::cluster_wide().await;
+        let proxy = Proxy::start(&arena).await;
+        let setup = Setup {
+            server: Some(proxy.url()),
+            ..setup
+        };
+        let lab = Self::cluster_wide((arena, turn), name, setup).await;
+        (lab, proxy)
+    }
+
     /// A tenant of a customer that has consented.
     pub async fn consented(&self, name: &str, id: &str, spec: Value) {
         self.emulator
