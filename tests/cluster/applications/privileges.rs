@@ -1,6 +1,7 @@
 //! Somebody who may only write DefenderTenants in his namespace, on a real API server with the RBAC of a plain user.
 
 use defender_tenant_operator::api::DefenderTenant;
+use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::{GroupVersionKind, TypeMeta};
 use kube::{Api, Client};
@@ -9,6 +10,8 @@ use serde_json::{Value, json};
 use crate::support::{CLIENT, Lab, Setup, client, condition, guid, overlay, rbac, run};
 
 const ROLES: &[&str] = &["Alert.Read.All"];
+/// The application's credential Secret. The user's namespace has none of this name.
+const OPERATORS: &str = "operators-own";
 
 /// A lab whose application grants the user's namespace the first customer, and that user.
 async fn lab(name: &str) -> (Lab, Client) {
@@ -17,12 +20,13 @@ async fn lab(name: &str) -> (Lab, Client) {
         ..Setup::default()
     };
     let lab = Lab::of_applications(name, setup).await;
-    lab.home_credential("partner", &lab.secret).await;
+    lab.home_credential(OPERATORS, &lab.secret).await;
     lab.application(
         "soc-reader",
-        json!({"grants": [
-            {"namespaces": {"names": [lab.ns]}, "tenantIds": [guid(1)]},
-        ]}),
+        json!({
+            "credentials": [{"name": "first", "clientSecret": {"secretRef": {"name": OPERATORS}}}],
+            "grants": [{"namespaces": {"names": [lab.ns]}, "tenantIds": [guid(1)]}],
+        }),
     )
     .await;
     for n in 1..=2 {
@@ -146,7 +150,9 @@ fn reaches_no_secret_of_another_namespace() {
             assert_eq!(code(&error), 422, "{error}");
         }
         // The Secrets of the operator's namespace and of the other one aren't found from here.
-        for name in ["theirs", "partner-of-the-operator"] {
+        let home: Api<Secret> = Api::namespaced(lab.arena.admin.clone(), &lab.home());
+        home.get(OPERATORS).await.expect("it is there");
+        for name in ["theirs", OPERATORS] {
             create(
                 &user,
                 &lab.ns,
