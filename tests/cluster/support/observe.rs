@@ -150,17 +150,23 @@ impl Lab {
             .collect()
     }
 
-    /// Calls the API as a consumer would; the answer's status.
-    pub async fn call(&self, url: &str, token: &str) -> u16 {
+    /// A client that reaches Microsoft, and goes nowhere by itself.
+    pub fn browser(&self) -> reqwest::Client {
         let pem = std::fs::read(self.emulator.ca_file()).expect("the CA");
         let ca = reqwest::Certificate::from_pem(&pem).expect("a certificate");
         let proxy = reqwest::Proxy::https(self.emulator.proxy_url()).expect("a proxy");
-        let http = reqwest::Client::builder()
+        reqwest::Client::builder()
             .tls_certs_only([ca])
             .proxy(proxy)
+            .redirect(reqwest::redirect::Policy::none())
             .build()
-            .expect("a client");
-        let answer = http
+            .expect("a client")
+    }
+
+    /// Calls the API as a consumer would; the answer's status.
+    pub async fn call(&self, url: &str, token: &str) -> u16 {
+        let answer = self
+            .browser()
             .get(url)
             .bearer_auth(token)
             .send()
