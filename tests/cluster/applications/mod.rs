@@ -1,5 +1,6 @@
 //! The partner's application: who may use it for whom, with which credential, and what its status says.
 
+mod certificates;
 mod consent;
 mod crd;
 mod credentials;

@@ -32,7 +32,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The first or the second (0 or 1), with a new certificate each time.
+    /// The first or the second (0 or 1), with the same certificate each time: another has another end.
     pub fn new(which: usize) -> Self {
         // In the year 2999.
         Self::until(which, 32_472_144_000)
