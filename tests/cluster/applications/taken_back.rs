@@ -130,7 +130,7 @@ async fn is_being_deleted(lab: &Lab, before: &Secret) {
         .await;
     // Nor does what it takes back meanwhile go.
     grants(lab, &[2], json!({})).await;
-    lab.reason("t1", "True", "ApplicationTerminating").await;
+    lab.reason("t1", "True", "NotGranted").await;
     let (journal, _) = lab.settled().await;
     let asked = journal.iter().filter(|e| e.kind == "token").count();
     assert_eq!(asked, 1, "{journal:?}");
