@@ -302,3 +302,48 @@ async fn label(lab: &Lab, value: serde_json::Value) {
         .await
         .expect("a label");
 }
+
+#[test]
+fn a_token_that_is_on_its_way_when_its_grant_goes_is_published_to_nobody() {
+    run(async {
+        let lab = lab("onitsway", 1, Setup::default()).await;
+        let granted = json!({"grants": [{"namespaces": {"names": [lab.ns]}, "allTenants": true}]});
+        lab.application("soc-reader", granted).await;
+        lab.emulator
+            .token_fault(&guid(1), json!({"latencyMs": 3_000}))
+            .await;
+        lab.granted(
+            &lab.ns,
+            "contoso",
+            "soc-reader",
+            json!({"tenantId": guid(1)}),
+        )
+        .await;
+        lab.eventually("Microsoft is being asked", async || {
+            let steps = lab.operator.lines("step");
+            steps
+                .iter()
+                .any(|line| {
+                    line["step"]
+                        .as_str()
+                        .is_some_and(|step| step.starts_with("Mint"))
+                })
+                .then_some(())
+        })
+        .await;
+        lab.application("soc-reader", json!({"grants": []})).await;
+        lab.reason("contoso", "False", "NotGranted").await;
+        let (journal, requests) = lab.settled().await;
+        let came = journal
+            .iter()
+            .filter(|e| e.kind == "token" && e.outcome == "ok");
+        assert_eq!(came.count(), 1, "the token came all the same");
+        assert!(
+            !requests
+                .iter()
+                .any(|request| request.resource == "secrets" && request.is_write()),
+            "{requests:?}"
+        );
+        lab.finish().await;
+    });
+}
