@@ -14,6 +14,8 @@ use crate::support::{
 };
 
 const ROLES: &[&str] = &["Alert.Read.All"];
+/// A minute after a look that confirmed nothing there is another.
+const LOOK: Patience = Patience::seconds(90);
 
 /// Grants the lab's namespace these customers.
 async fn grants(lab: &Lab, ids: &[u64], more: Value) {
@@ -42,7 +44,7 @@ async fn uid(lab: &Lab, name: &str) -> Option<String> {
 
 async fn gone(lab: &Lab, name: &str) {
     let is = async || lab.target(name).await.is_none().then_some(());
-    eventually("the Secret is gone", Patience::default(), is).await;
+    eventually("the Secret is gone", LOOK, is).await;
 }
 
 /// A look at the application, past any cache.
@@ -79,6 +81,7 @@ fn a_grant_that_the_api_server_does_not_confirm_as_gone_takes_no_secret() {
             assert_eq!(uid(&lab, "t1").await.as_ref(), Some(&before), "{code}");
         }
         last.expect("a rule").lift();
+        // Without anybody's doing.
         gone(&lab, "t1").await;
         lab.reason("t1", "False", "NotGranted").await;
         assert!(uid(&lab, "t2").await.is_some(), "nobody else is concerned");
