@@ -108,6 +108,46 @@ fn an_application_that_is_granted_again_before_the_look_takes_no_secret() {
     });
 }
 
+#[test]
+fn what_a_secret_ref_gave_no_application_takes() {
+    run(async {
+        let lab = Lab::of_applications("notmine", Setup::default()).await;
+        grants(&lab, &[2], json!({})).await;
+        lab.consented("contoso", &guid(1), json!({})).await;
+        lab.ready("contoso").await;
+        let before = uid(&lab, "contoso").await.expect("a Secret");
+        let reference = json!({"secretRef": null, "applicationRef": {"name": "soc-reader"}});
+        lab.change("contoso", reference).await;
+        lab.reason("contoso", "True", "NotGranted").await;
+        let stop = json!({"suspend": true, "suspendedSecrets": "Delete"});
+        grants(&lab, &[1], stop).await;
+        lab.reason("contoso", "True", "ApplicationSuspended").await;
+        let _ = lab.settled().await;
+        assert_eq!(uid(&lab, "contoso").await, Some(before));
+        assert_eq!(lab.mints(&guid(1)).await, 1);
+        lab.finish().await;
+    });
+}
+
+#[test]
+fn what_an_application_gave_its_namesake_does_not_take() {
+    run(async {
+        let lab = Lab::of_applications("namesake", Setup::default()).await;
+        customers(&lab, 1).await;
+        let before = uid(&lab, "t1").await.expect("a Secret");
+        lab.applications()
+            .delete("soc-reader", &DeleteParams::default())
+            .await
+            .expect("deleted");
+        lab.reason("t1", "True", "ApplicationNotFound").await;
+        grants(&lab, &[2], json!({})).await;
+        lab.reason("t1", "True", "NotGranted").await;
+        let _ = lab.settled().await;
+        assert_eq!(uid(&lab, "t1").await, Some(before));
+        lab.finish().await;
+    });
+}
+
 /// Holds a deleted application back, or lets it go.
 async fn finalizers(lab: &Lab, finalizers: Value) {
     let patch = json!({"metadata": {"finalizers": finalizers}});
