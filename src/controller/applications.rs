@@ -144,6 +144,7 @@ async fn facts(
                 usable: Ok(usable),
                 expires_at: status::expires_at(spec, &credential.name, Some(found)),
                 endless: found.kind() == Kind::WorkloadIdentity,
+                thumbprint: found.thumbprint(),
             });
         }
     };
@@ -151,6 +152,7 @@ async fn facts(
         name,
         usable,
         expires_at: status::expires_at(spec, &credential.name, None),
+        thumbprint: None,
         endless: matches!(&credential.known, Known::Found(found) if found.kind() == Kind::WorkloadIdentity),
     })
 }
@@ -160,5 +162,7 @@ async fn token_fault(ctx: &Context, credential: &Credential, now: Timestamp) -> 
     if credential.kind() != Kind::WorkloadIdentity {
         return None;
     }
-    ctx.federated.look(now).await.fault(now)
+    let view = ctx.federated.look(now).await;
+    ctx.identity_seen(&view);
+    view.fault(now)
 }

@@ -46,6 +46,8 @@ pub struct CredentialFacts {
     pub expires_at: Option<Timestamp>,
     /// It is the operator's own identity, which has no end.
     pub endless: bool,
+    /// Of a certificate, as the portal shows it.
+    pub thumbprint: Option<String>,
 }
 
 /// A credential that can be used.
@@ -187,12 +189,15 @@ fn judge(credential: &CredentialFacts, now: Timestamp) -> Option<(Reason, String
         Health::Propagating => Some((Reason::CredentialPropagating, String::new())),
         Health::Refused(reason) => {
             let over = credential.expires_at.is_some_and(|at| at <= now);
-            let detail = if over {
-                "its declared expiry has passed"
-            } else {
-                ""
+            let thumbprint = credential.thumbprint.as_ref();
+            let detail = match thumbprint.filter(|_| reason == Reason::CredentialRejected) {
+                Some(thumbprint) => format!(
+                    "thumbprint {thumbprint} must stand among the application's certificates"
+                ),
+                None if over => "its declared expiry has passed".to_owned(),
+                None => String::new(),
             };
-            Some((reason, detail.to_owned()))
+            Some((reason, detail))
         }
     }
 }

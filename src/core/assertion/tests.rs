@@ -84,3 +84,23 @@ fn parts_are_base64url_without_padding() {
             .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
     );
 }
+
+#[test]
+fn an_assertion_for_one_tenant_names_that_one_alone() {
+    let credential = credential(&[("assertion-algorithm", "PS256")]);
+    let Material::Certificate(certificate) = credential.material() else {
+        panic!("a certificate");
+    };
+    let other = crate::core::testing::tenant_id(7);
+    let purpose = Purpose {
+        tenant: other,
+        ..purpose()
+    };
+    let now = "2026-11-24T10:00:00Z".parse().unwrap();
+    let assertion = sign(certificate, purpose, ID, now).unwrap();
+    let claims = verified(assertion.expose_secret(), jsonwebtoken::Algorithm::PS256);
+    assert_eq!(
+        claims["aud"],
+        format!("https://{LOGIN}/{other}/oauth2/v2.0/token")
+    );
+}

@@ -39,6 +39,7 @@ fn fine(name: &str, expires_at: Option<Timestamp>) -> CredentialFacts {
         }),
         expires_at,
         endless: false,
+        thumbprint: None,
     }
 }
 
@@ -332,4 +333,14 @@ fn what_turns_bad_is_a_warning_and_what_is_well_again_is_told() {
     assert_eq!(reasons(&bad, &good), [(false, "Recovered")]);
     let soon = compose(&facts(&application, vec![fine("a", Some(at(DAY)))]), at(0));
     assert_eq!(reasons(&good, &soon), [(true, "ExpiresSoon")]);
+}
+
+#[test]
+fn a_certificate_that_is_not_known_is_named_as_the_portal_shows_it() {
+    let application = application(&json!({}));
+    let mut unknown = refused("a", Reason::CredentialRejected);
+    unknown.thumbprint = Some("AB12".into());
+    let status = compose(&facts(&application, vec![unknown, fine("b", None)]), at(0));
+    let said = message(&status, "CredentialReady");
+    assert!(said.contains("thumbprint AB12"), "{said}");
 }
