@@ -55,7 +55,7 @@ impl Hands {
             self.session.minted = None;
         }
         // What was minted under a grant that is gone, or with a credential that may not be used any more, is nobody's.
-        if self.token.is_some()
+        if self.is_unpublished()
             && snapshot
                 .view(&self.session, ctx)
                 .usable_credential()
@@ -92,6 +92,13 @@ impl Hands {
             self.session.published = false;
             self.body = None;
         }
+    }
+}
+
+impl Hands {
+    /// A token came that isn't written yet. (One may also have been read, to be tried.)
+    const fn is_unpublished(&self) -> bool {
+        matches!(self.session.minted, Some(Minted::Token { .. })) && !self.session.published
     }
 }
 

@@ -22,6 +22,7 @@ mod withdraw;
 mod world;
 mod write;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -123,7 +124,7 @@ fn resume_gate(ctx: &Context) {
     let mut state = ctx.state();
     let state = &mut *state;
     let newest = state.world.newest_tokens();
-    resume_applications(state, now);
+    resume_applications(state, &newest, now);
     for tenant in state
         .world
         .tenants()
@@ -180,7 +181,7 @@ fn resume_gate(ctx: &Context) {
 
 /// A credential that an application's status calls refused is refused still: with another one in its place no tenant has
 /// an attempt that tells of it.
-fn resume_applications(state: &mut State, now: Timestamp) {
+fn resume_applications(state: &mut State, newest: &HashMap<String, Timestamp>, now: Timestamp) {
     let mut refused = Vec::new();
     for entry in state.world.applications() {
         let application = &entry.application;
@@ -195,6 +196,17 @@ fn resume_applications(state: &mut State, now: Timestamp) {
                     said.fingerprint.as_deref() == Some(fingerprint.to_string().as_str())
                 });
             let reason = said.and_then(|said| Reason::parse(&said.reason));
+            // Somebody got a token with it since nothing of the application was good.
+            let bad_since = application
+                .status
+                .conditions
+                .iter()
+                .find(|c| c.type_ == "CredentialReady" && c.status == "False")
+                .map(|c| c.last_transition_time.0);
+            let issued = newest.get(&fingerprint.to_string());
+            if bad_since.is_some_and(|since| issued.is_some_and(|issued| *issued > since)) {
+                continue;
+            }
             if let Some(reason) = reason.filter(|reason| is_refusal(*reason)) {
                 refused.push((fingerprint, reason));
             }

@@ -66,7 +66,9 @@ impl Gathered<'_> {
     pub fn fitness_changes_at(&self, now: Timestamp) -> Option<Timestamp> {
         // Of an application's credentials each counts, not only the one that stands for them now.
         if self.application.is_some() {
-            return self.changes_at;
+            // It may have passed since this was gathered.
+            let soon = saturating_add(now, SignedDuration::from_secs(1));
+            return self.changes_at.map(|at| at.max(soon));
         }
         match self.unfit(now) {
             Some(Unfit::NotYet(from)) => Some(from),

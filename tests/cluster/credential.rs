@@ -262,3 +262,43 @@ fn a_credential_with_tenant_ids_is_used_for_no_other_tenant() {
         lab.finish().await;
     });
 }
+
+#[test]
+fn a_token_is_tried_once_although_its_credential_has_gone() {
+    run(async {
+        let lab = Lab::new("probegone").await;
+        lab.emulator
+            .consented(&guid(1), CLIENT, &["Alert.Read.All"])
+            .await;
+        lab.tenant("contoso", json!({"tenantId": guid(1), "probe": "OnChange"}))
+            .await;
+        lab.ready("contoso").await;
+        lab.secrets()
+            .delete("partner", &kube::api::DeleteParams::default())
+            .await
+            .expect("deleted");
+        lab.reason("contoso", "True", "CredentialSecretNotFound")
+            .await;
+        let calls = async || {
+            let journal = lab.emulator.journal().await;
+            journal.iter().filter(|entry| entry.kind == "api").count()
+        };
+        let before = calls().await;
+        // A changed spec is tried again.
+        lab.change("contoso", json!({"region": "eu"})).await;
+        lab.eventually("the token is tried", async || {
+            (calls().await > before).then_some(())
+        })
+        .await;
+        lab.reason("contoso", "True", "CredentialSecretNotFound")
+            .await;
+        lab.settled().await;
+        assert_eq!(calls().await, before + 1);
+        assert!(
+            lab.operator
+                .lines("a reconcile came to no end; it is tried again")
+                .is_empty()
+        );
+        lab.finish().await;
+    });
+}

@@ -200,6 +200,7 @@ fn choose_credential(
     let mut fingerprints = Vec::new();
     let mut fresh = Vec::new();
     let mut changes = Vec::new();
+    let mut no_token_yet = false;
     for credential in &entry.credentials {
         let Known::Found(found) = &credential.known else {
             standings.push(Standing::Unusable);
@@ -212,8 +213,8 @@ fn choose_credential(
             && federated
                 .as_ref()
                 .is_none_or(|view| view.fault(now).is_some());
+        no_token_yet |= no_token;
         changes.push(match found.validity(now) {
-            Validity::Valid if no_token => Some(saturating_add(now, TOKEN_FILE_LOOK)),
             Validity::Valid => found.not_after(),
             Validity::NotYet(from) => Some(from),
             Validity::Expired(_) => None,
@@ -252,6 +253,10 @@ fn choose_credential(
         (None, Some(Known::Homeless)) => Err(Obstacle::NoHome),
         (None, None) => Err(Obstacle::NotFound),
     };
+    // Where another one is good, nobody needs the file.
+    if no_token_yet && !standings.contains(&Standing::Fine) {
+        changes.push(Some(saturating_add(now, TOKEN_FILE_LOOK)));
+    }
     let many = |positions: Option<Vec<usize>>| -> Vec<Arc<Credential>> {
         positions.into_iter().flatten().filter_map(found).collect()
     };

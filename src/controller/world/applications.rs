@@ -126,6 +126,7 @@ impl World {
         let concerned = |key: &Key| {
             self.tenants.get(key).is_some_and(|tenant| {
                 self.grant(&before, tenant) != self.grant(&application, tenant)
+                    || self.kept_apis(&before, tenant) != self.kept_apis(&application, tenant)
             })
         };
         Ok(users.into_iter().filter(concerned).collect())

@@ -1,9 +1,10 @@
 //! Labels of namespaces, for grants that select by label.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Source, World};
+use crate::api::DefenderApi;
 use crate::core::application::Labels;
 use crate::core::tenant::Key;
 
@@ -56,18 +57,21 @@ impl World {
     }
 
     fn with_labels(&mut self, name: &str, labels: Option<Labels>) -> Vec<Key> {
-        let before = self.granted_by_label(name);
+        let before = self.answers_by_label(name);
         match labels {
             Some(labels) => self.namespaces.insert(name.into(), Arc::new(labels)),
             None => self.namespaces.remove(name),
         };
-        let after = self.granted_by_label(name);
-        before.symmetric_difference(&after).cloned().collect()
+        let after = self.answers_by_label(name);
+        let changed = after
+            .into_iter()
+            .filter(|(key, answer)| before.get(key) != Some(answer));
+        changed.map(|(key, _)| key).collect()
     }
 
-    /// The tenants of a namespace that an application grants, of those applications that look at labels.
-    fn granted_by_label(&self, namespace: &str) -> HashSet<Key> {
-        let mut granted = HashSet::new();
+    /// What the tenants of a namespace are granted, and may keep, by those applications that look at labels.
+    fn answers_by_label(&self, namespace: &str) -> HashMap<Key, (bool, Vec<DefenderApi>)> {
+        let mut answers = HashMap::new();
         for entry in self.applications.values() {
             let application = &entry.application;
             if !application.grants.use_labels() {
@@ -84,12 +88,13 @@ impl World {
                 .range(Key::new(namespace, "")..)
                 .take_while(|key| *key.namespace == *namespace);
             for key in here {
-                let tenant = self.tenants.get(key);
-                if tenant.is_some_and(|tenant| self.grant(application, tenant).is_ok()) {
-                    granted.insert(key.clone());
+                if let Some(tenant) = self.tenants.get(key) {
+                    let granted = self.grant(application, tenant).is_ok();
+                    let answer = (granted, self.kept_apis(application, tenant));
+                    answers.insert(key.clone(), answer);
                 }
             }
         }
-        granted
+        answers
     }
 }

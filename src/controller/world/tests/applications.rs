@@ -403,3 +403,23 @@ fn a_role_is_missing_everywhere_if_two_customers_lack_it_whatever_names_they_mak
     told(&mut world, "b", "t2", "2", 2, &["Machine.Read.All"], &[]);
     assert_eq!(everywhere(&world), Some(vec![]), "somebody has it");
 }
+
+#[test]
+fn what_takes_a_token_back_concerns_its_tenant_although_it_asks_for_another_api_by_now() {
+    let mut world = world();
+    let apis = |apis: &[&str]| {
+        let mut grant = grant(&["a"], &[1]);
+        grant["apis"] = json!(apis);
+        json!({"grants": [grant]})
+    };
+    world.tell(application(1, &apis(&["Endpoint", "XDR"])));
+    let graph = json!({
+        "metadata": {"name": "t1", "namespace": "a", "uid": "a-t1", "resourceVersion": "2", "generation": 2},
+        "spec": {"tenantId": tenant_id(1), "applicationRef": {"name": "app"}, "api": "Graph"},
+    });
+    world
+        .tenant_applied(serde_json::from_value(graph).unwrap())
+        .unwrap();
+    assert_eq!(world.tell(application(2, &apis(&["XDR"]))), "a/t1");
+    assert_eq!(world.tell(application(3, &apis(&["XDR"]))), "");
+}
