@@ -22,6 +22,38 @@ use crate::api::{
 use crate::core::credential::SecretData;
 use crate::core::tenant::{Key, Tenant};
 
+/// What kube asks of a type that is decoded leniently.
+macro_rules! resource {
+    ($type:ty: $scope:ty, $kind:expr, $group:expr, $version:expr, $plural:expr, metadata_only: $metadata_only:literal) => {
+        impl Resource for $type {
+            type DynamicType = ();
+            type Scope = $scope;
+
+            fn kind((): &()) -> Cow<'_, str> {
+                $kind.into()
+            }
+            fn group((): &()) -> Cow<'_, str> {
+                $group.into()
+            }
+            fn version((): &()) -> Cow<'_, str> {
+                $version.into()
+            }
+            fn plural((): &()) -> Cow<'_, str> {
+                $plural.into()
+            }
+            fn metadata_api() -> bool {
+                $metadata_only
+            }
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+
 mod cluster;
 
 pub use cluster::{ApplicationObject, NamespaceMeta};
@@ -89,37 +121,6 @@ fn harmless(name: &str) -> bool {
     name != "kubectl.kubernetes.io/last-applied-configuration"
 }
 
-macro_rules! secret_resource {
-    ($type:ty, metadata_only: $metadata_only:literal) => {
-        impl Resource for $type {
-            type DynamicType = ();
-            type Scope = NamespaceResourceScope;
-
-            fn kind((): &()) -> Cow<'_, str> {
-                "Secret".into()
-            }
-            fn group((): &()) -> Cow<'_, str> {
-                "".into()
-            }
-            fn version((): &()) -> Cow<'_, str> {
-                "v1".into()
-            }
-            fn plural((): &()) -> Cow<'_, str> {
-                "secrets".into()
-            }
-            fn metadata_api() -> bool {
-                $metadata_only
-            }
-            fn meta(&self) -> &ObjectMeta {
-                &self.metadata
-            }
-            fn meta_mut(&mut self) -> &mut ObjectMeta {
-                &mut self.metadata
-            }
-        }
-    };
-}
-
 /// A Secret's metadata, without its bytes.
 #[derive(Clone, Debug)]
 pub struct SecretMeta {
@@ -127,7 +128,7 @@ pub struct SecretMeta {
     pub metadata: ObjectMeta,
 }
 
-secret_resource!(SecretMeta, metadata_only: true);
+resource!(SecretMeta: NamespaceResourceScope, "Secret", "", "v1", "secrets", metadata_only: true);
 
 impl<'de> Deserialize<'de> for SecretMeta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -149,7 +150,7 @@ pub struct SecretBody {
     pub immutable: bool,
 }
 
-secret_resource!(SecretBody, metadata_only: false);
+resource!(SecretBody: NamespaceResourceScope, "Secret", "", "v1", "secrets", metadata_only: false);
 
 impl fmt::Debug for SecretBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,29 +221,7 @@ impl<'de> Deserialize<'de> for TenantObject {
     }
 }
 
-impl Resource for TenantObject {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        KIND.into()
-    }
-    fn group((): &()) -> Cow<'_, str> {
-        GROUP.into()
-    }
-    fn version((): &()) -> Cow<'_, str> {
-        VERSION.into()
-    }
-    fn plural((): &()) -> Cow<'_, str> {
-        PLURAL.into()
-    }
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+resource!(TenantObject: NamespaceResourceScope, KIND, GROUP, VERSION, PLURAL, metadata_only: false);
 
 impl TenantObject {
     /// Namespace and name.

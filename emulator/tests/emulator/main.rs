@@ -7,6 +7,7 @@
 
 mod assertions;
 mod bed;
+mod browsers;
 mod certificates;
 mod consent;
 mod consent_errors;

@@ -15,37 +15,6 @@ use crate::api::{
 };
 use crate::core::application::{Application, Version};
 
-macro_rules! cluster_resource {
-    ($type:ty, $kind:expr, $group:expr, $version:expr, $plural:expr, metadata_only: $metadata_only:literal) => {
-        impl Resource for $type {
-            type DynamicType = ();
-            type Scope = ClusterResourceScope;
-
-            fn kind((): &()) -> Cow<'_, str> {
-                $kind.into()
-            }
-            fn group((): &()) -> Cow<'_, str> {
-                $group.into()
-            }
-            fn version((): &()) -> Cow<'_, str> {
-                $version.into()
-            }
-            fn plural((): &()) -> Cow<'_, str> {
-                $plural.into()
-            }
-            fn metadata_api() -> bool {
-                $metadata_only
-            }
-            fn meta(&self) -> &ObjectMeta {
-                &self.metadata
-            }
-            fn meta_mut(&mut self) -> &mut ObjectMeta {
-                &mut self.metadata
-            }
-        }
-    };
-}
-
 /// A `DefenderApplication` whose spec may have any shape.
 #[derive(Clone, Debug)]
 pub struct ApplicationObject {
@@ -55,7 +24,7 @@ pub struct ApplicationObject {
     status: DefenderApplicationStatus,
 }
 
-cluster_resource!(ApplicationObject, APPLICATION_KIND, GROUP, VERSION, APPLICATION_PLURAL, metadata_only: false);
+resource!(ApplicationObject: ClusterResourceScope, APPLICATION_KIND, GROUP, VERSION, APPLICATION_PLURAL, metadata_only: false);
 
 impl<'de> Deserialize<'de> for ApplicationObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -99,7 +68,7 @@ pub struct NamespaceMeta {
     pub metadata: ObjectMeta,
 }
 
-cluster_resource!(NamespaceMeta, "Namespace", "", "v1", "namespaces", metadata_only: true);
+resource!(NamespaceMeta: ClusterResourceScope, "Namespace", "", "v1", "namespaces", metadata_only: true);
 
 impl<'de> Deserialize<'de> for NamespaceMeta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
