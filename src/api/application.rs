@@ -14,9 +14,6 @@ use super::algorithm::Algorithm;
 use super::cloud::{DefenderApi, EntraCloud};
 use super::spec::SecretRef;
 
-/// Customers that all grants of one object may name together: what etcd takes with room to spare.
-pub const TENANT_IDS_MAX: usize = 5_000;
-
 /// The partner's application in one Entra cloud: its credentials, and which namespaces may use it for which customers.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(

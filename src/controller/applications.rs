@@ -16,7 +16,7 @@ use crate::core::gathered::Obstacle;
 use crate::core::schedule::saturating_add;
 use crate::entra::clouds;
 
-/// Changes come in bursts: what a second of them comes to is said once.
+/// Changes come in bursts: what those of a moment come to is said once.
 const GATHERED_FOR: Duration = Duration::from_millis(300);
 /// What no watch tells (a Secret without the label, a clock that was set) is looked at this often.
 const LOOK: SignedDuration = SignedDuration::from_mins(1);
@@ -162,7 +162,5 @@ async fn token_fault(ctx: &Context, credential: &Credential, now: Timestamp) -> 
     if credential.kind() != Kind::WorkloadIdentity {
         return None;
     }
-    let view = ctx.federated.look(now).await;
-    ctx.identity_seen(&view);
-    view.fault(now)
+    ctx.own_token().await.fault(now)
 }

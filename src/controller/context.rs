@@ -186,14 +186,17 @@ impl Context {
         self.told.notify_one();
     }
 
-    /// The operator's own token was looked at: whose it is belongs to the credential.
-    pub fn identity_seen(&self, view: &TokenView) {
+    /// The operator's own token, as it is or was a moment ago. Whose it is belongs to the credential, so that who uses
+    /// it is told.
+    pub async fn own_token(&self) -> Arc<TokenView> {
+        let view = self.federated.look(self.now()).await;
         if let Ok(presented) = &view.found {
             let concerned = self.state().world.identity_known(presented, self.now());
             if !concerned.is_empty() {
                 self.wake(concerned);
             }
         }
+        view
     }
 
     /// Gives one's slot to somebody else while waiting with a token in hand. `None` if too many do so already.

@@ -1,4 +1,5 @@
-//! What a live look found under a credential's name, for a few seconds: tenants that share a missing Secret share the look.
+//! What live looks found, for a few seconds: tenants that share a missing Secret, or an application that takes their
+//! tokens back, share the look.
 
 use std::collections::HashMap;
 use std::sync::Arc;

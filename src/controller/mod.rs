@@ -59,7 +59,8 @@ pub async fn run(
     ready: Arc<AtomicBool>,
     mut stop: Receiver<bool>,
 ) -> Result<(), ControllerError> {
-    ctx.identity_seen(&*ctx.federated.look(ctx.now()).await);
+    // Before anything is read that depends on whose it is.
+    ctx.own_token().await;
     let (mut to_come, mut told) = watch::start(&ctx, &namespaces);
     let scope = preflight::Scope {
         namespaces,

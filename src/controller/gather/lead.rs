@@ -151,12 +151,11 @@ async fn own_token(ctx: &Context, name: &Arc<str>) -> Option<Arc<TokenView>> {
             matches!(&credential.known, Known::Found(found) if found.kind() == Kind::WorkloadIdentity)
         })
     });
-    if !wanted {
-        return None;
+    if wanted {
+        Some(ctx.own_token().await)
+    } else {
+        None
     }
-    let view = ctx.federated.look(ctx.now()).await;
-    ctx.identity_seen(&view);
-    Some(view)
 }
 
 /// Whether what the tenant refers to may still be used: what was minted a moment ago may have lost its right since.

@@ -1,5 +1,7 @@
 //! Two credentials, one after the other: a rotation costs no refresh, and a bad one is one failure, not one a customer.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::ListParams;
 use serde_json::json;
 
 use crate::support::{CLIENT, Lab, Patience, Setup, condition, guid, run};
@@ -58,6 +60,18 @@ async fn in_use(lab: &Lab, name: &str) {
         (application.status?.credential_in_use? == name).then_some(())
     })
     .await;
+}
+
+/// Waits until the condition Ready of every tenant of these namespaces is so.
+async fn all_are(lab: &Lab, namespaces: &[String], what: &str, is: impl Fn(&Condition) -> bool) {
+    for ns in namespaces {
+        lab.eventually(&format!("all of {ns} are {what}"), async || {
+            let list = lab.tenants_in(ns).list(&ListParams::default()).await.ok()?;
+            let so = |tenant| condition(tenant, "Ready").is_some_and(&is);
+            list.items.iter().all(so).then_some(())
+        })
+        .await;
+    }
 }
 
 #[test]
@@ -188,22 +202,10 @@ fn two_refused_credentials_are_one_failure_each_and_everybody_is_told_once() {
             )
             .await;
         }
-        for ns in &namespaces {
-            lab.eventually(&format!("all of {ns} are told"), async || {
-                let list = lab
-                    .tenants_in(ns)
-                    .list(&kube::api::ListParams::default())
-                    .await
-                    .ok()?;
-                list.items
-                    .iter()
-                    .all(|tenant| {
-                        condition(tenant, "Ready").is_some_and(|c| c.reason == "CredentialRejected")
-                    })
-                    .then_some(())
-            })
-            .await;
-        }
+        all_are(&lab, &namespaces, "told", |ready| {
+            ready.reason == "CredentialRejected"
+        })
+        .await;
         lab.application_says("soc-reader", "Ready", "False", "CredentialRejected")
             .await;
         let asked = lab.emulator.all_token_requests().await.len();
@@ -228,20 +230,7 @@ fn two_refused_credentials_are_one_failure_each_and_everybody_is_told_once() {
         lab.guard(&format!("{current}~2"));
         lab.home_credential("current", &format!("{current}~2"))
             .await;
-        for ns in &namespaces {
-            lab.eventually(&format!("all of {ns} are well"), async || {
-                let list = lab
-                    .tenants_in(ns)
-                    .list(&kube::api::ListParams::default())
-                    .await
-                    .ok()?;
-                list.items
-                    .iter()
-                    .all(|tenant| condition(tenant, "Ready").is_some_and(|c| c.status == "True"))
-                    .then_some(())
-            })
-            .await;
-        }
+        all_are(&lab, &namespaces, "well", |ready| ready.status == "True").await;
         in_use(&lab, "current").await;
         lab.finish().await;
     });
