@@ -75,6 +75,11 @@ pub struct Run {
     #[arg(long, env = "DTO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
     pub operator_namespace: Option<String>,
 
+    /// Name of the Lease in the operator's namespace that decides which of its processes acts (with the shard's number at
+    /// its end). Operators of one namespace that serve other namespaces each need a name of their own.
+    #[arg(long, env = "DTO_LEASE_NAME", default_value = "defender-tenant-operator", value_name = "NAME", value_parser = lease_name)]
+    pub lease_name: String,
+
     /// Whether tenants may bring a credential of their own namespace (secretRef), or use applications only.
     #[arg(
         long,
@@ -117,6 +122,10 @@ pub struct Run {
     #[arg(long, env = "DTO_USER_AGENT", default_value = concat!("MdePartner-Unnamed-DefenderTenantOperator/", env!("CARGO_PKG_VERSION")), value_name = "TEXT")]
     pub user_agent: String,
 
+    /// Say loudly, in the log and by the metric defender_tenant_trial, that tokens aren't Microsoft's.
+    #[arg(long, env = "DTO_TRIAL", default_value = "false", value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub trial: bool,
+
     /// Whether metrics have series for each tenant.
     #[arg(long, env = "DTO_TENANT_METRICS", default_value = "true", value_name = "true|false", action = clap::ArgAction::Set)]
     pub tenant_metrics: bool,
@@ -157,6 +166,23 @@ fn namespace(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("a namespace has lower-case letters, digits and '-', 63 at most")
+    }
+}
+
+/// A shard's number comes after it.
+const LEASE_NAME_MAX: usize = 200;
+
+fn lease_name(text: &str) -> Result<String, &'static str> {
+    let alnum = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let ok = text.len() <= LEASE_NAME_MAX
+        && alnum(text.chars().next())
+        && alnum(text.chars().last())
+        && text.chars().all(|c| alnum(Some(c)) || c == '-' || c == '.')
+        && !text.contains("..");
+    if ok {
+        Ok(text.to_owned())
+    } else {
+        Err("a Lease's name has lower-case letters, digits, '-' and '.', 200 at most")
     }
 }
 
@@ -238,6 +264,8 @@ mod tests {
             &["run", "--target-metadata-allow", "kubernetes.io/x"],
             &["run", "--target-metadata-allow", "team.defendertenant.io/x"],
             &["run", "--log-format", "xml"],
+            &["run", "--lease-name", "Other"],
+            &["run", "--lease-name", "-x"],
             &["run", "--no-such-flag"],
         ] {
             assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");

@@ -6,6 +6,7 @@ pub mod controller;
 pub mod core;
 pub mod defender;
 pub mod entra;
+pub mod lease;
 pub mod metrics;
 pub mod run;
 pub mod server;

@@ -9,6 +9,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -44,6 +45,10 @@ pub struct Metrics {
     reconcile_seconds: Histogram,
     probes: Family<Outcome, Counter>,
     discoveries: Family<Outcome, Counter>,
+    /// 1 while this process leads.
+    pub leader: Gauge,
+    /// 1 where tokens aren't Microsoft's.
+    pub trial: Gauge,
     /// Targets put right.
     pub repairs: Counter,
     /// Reconciles that came to no end.
@@ -78,6 +83,8 @@ impl Metrics {
             reconcile_seconds: latency(),
             probes: Family::default(),
             discoveries: Family::default(),
+            leader: Gauge::default(),
+            trial: Gauge::default(),
             repairs: Counter::default(),
             endless: Counter::default(),
             watch_failures: Counter::default(),
@@ -126,6 +133,16 @@ impl Metrics {
             "discovery_requests",
             "Anonymous requests that ask Microsoft where a tenant lives, by outcome",
             metrics.discoveries.clone(),
+        );
+        registry.register(
+            "leader",
+            "1 for the process that holds the Lease and acts, 0 for one that stands by",
+            metrics.leader.clone(),
+        );
+        registry.register(
+            "trial",
+            "1 where --trial says that tokens aren't Microsoft's: never so in production",
+            metrics.trial.clone(),
         );
         registry.register(
             "target_repairs",

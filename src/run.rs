@@ -22,6 +22,7 @@ use crate::entra::client::TokenClient;
 use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
 use crate::entra::http::{self, HttpError, ProxyChoice};
+use crate::lease::{Election, KernelClock, LeaseStore, lease_of_shard};
 use crate::metrics::Metrics;
 use crate::{server, telemetry};
 
@@ -108,6 +109,12 @@ pub async fn run(args: Run) -> Result<(), RunError> {
     tracing::info!(listen = %address, version = env!("CARGO_PKG_VERSION"), "starting");
 
     let metrics = Metrics::new();
+    if args.trial {
+        metrics.trial.set(1);
+        tracing::warn!(
+            "a trial (--trial): the tokens aren't Microsoft's, and open nothing of a customer's"
+        );
+    }
     let ready = Arc::new(AtomicBool::new(false));
     let server = tokio::spawn(server::serve(
         listener,
@@ -115,23 +122,33 @@ pub async fn run(args: Run) -> Result<(), RunError> {
         ready.clone(),
         stop.clone(),
     ));
+    let home = args
+        .operator_namespace
+        .clone()
+        .or_else(|| std::env::var("POD_NAMESPACE").ok())
+        .filter(|home| !home.is_empty());
+    let lease = lease_of_shard(&args.lease_name, 0);
     let scope = preflight::Scope {
+        lease: home.clone().map(|home| (home, lease.clone())),
         namespaces: args.watch_namespaces.clone(),
         selectors: args.allow_namespace_selectors,
     };
     if !preflight(&client, &scope, stop.clone()).await? {
         return Ok(());
     }
+    let mut election = elect(&client, home.as_deref(), lease, &metrics);
+    let leadership = election.leadership();
     let ctx = Arc::new(Context::new(Parts {
-        kube: KubeApi::new(client.clone(), metrics.clone()),
-        entra: TokenClient::new(microsoft.clone()),
+        leadership: leadership.clone(),
+        kube: KubeApi::new(client.clone(), metrics.clone(), leadership.clone()),
+        entra: TokenClient::new(microsoft.clone()).led_by(leadership.clone()),
         federated: TokenFile::new(
             args.federated_token_file.clone(),
             std::env::var_os("AZURE_FEDERATED_TOKEN_FILE").map(Into::into),
         ),
-        discovery: DiscoveryClient::new(microsoft.clone()),
-        prober: Prober::new(microsoft, user_agent),
-        events: Events::new(client, std::env::var("POD_NAME").ok()),
+        discovery: DiscoveryClient::new(microsoft.clone()).led_by(leadership.clone()),
+        prober: Prober::new(microsoft, user_agent).led_by(leadership.clone()),
+        events: Events::new(client, std::env::var("POD_NAME").ok(), leadership),
         metrics: metrics.clone(),
         clock: Arc::new(SystemClock),
         policy: Policy {
@@ -140,26 +157,47 @@ pub async fn run(args: Run) -> Result<(), RunError> {
             secret_ref: args.secret_ref.into(),
             namespace_selectors: args.allow_namespace_selectors,
         },
-        operator_namespace: args
-            .operator_namespace
-            .clone()
-            .or_else(|| std::env::var("POD_NAMESPACE").ok()),
+        operator_namespace: home,
         serves_cluster: args.watch_namespaces.is_empty(),
         entra_rate: f64::from(args.entra_rate),
     }));
-    if ctx.serves_cluster && ctx.operator_namespace.is_none() {
-        tracing::warn!(
-            "the operator's own namespace isn't known (--operator-namespace, POD_NAMESPACE): applications with Secrets can't be used, and secretRef is refused nowhere"
-        );
+    if ctx.operator_namespace.is_none() {
+        warn_homeless(ctx.serves_cluster);
     }
     metrics.observe(Box::new(Scrape::new(&ctx, args.tenant_metrics)));
     let concurrency = usize::from(args.concurrency);
-    let result =
-        controller::run(ctx, args.watch_namespaces, concurrency, ready.clone(), stop).await;
+    let result = controller::run(ctx, scope, concurrency, ready.clone(), &mut election, stop).await;
+    if result.is_ok() {
+        election.release().await;
+    }
     ready.store(false, Ordering::Release);
     server.abort();
     tracing::info!("stopped");
     Ok(result?)
+}
+
+/// Without a namespace of its own, a process has no Lease.
+fn elect(client: &Client, home: Option<&str>, lease: String, metrics: &Metrics) -> Election {
+    match home {
+        Some(home) => Election::begin(
+            LeaseStore::new(client.clone(), home, lease),
+            identity(),
+            Arc::new(KernelClock),
+            metrics.clone(),
+        ),
+        None => Election::unopposed(metrics),
+    }
+}
+
+fn warn_homeless(serves_cluster: bool) {
+    if serves_cluster {
+        tracing::warn!(
+            "the operator's own namespace isn't known (--operator-namespace, POD_NAMESPACE): applications with Secrets can't be used, and secretRef is refused nowhere"
+        );
+    }
+    tracing::warn!(
+        "the operator's own namespace isn't known (--operator-namespace, POD_NAMESPACE): no Lease is held; let no second process serve the same tenants"
+    );
 }
 
 /// The API server may still be starting: an answer that says no is final, no answer isn't.
@@ -187,6 +225,20 @@ async fn preflight(
             () = tokio::time::sleep(START_RETRY) => {}
         }
     }
+}
+
+/// Another one for each process: a name alone may come back with a process that knows nothing of what it held.
+fn identity() -> String {
+    let host = std::env::var("POD_NAME")
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| {
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned()
+        });
+    format!("{host}_{}", uuid::Uuid::new_v4())
 }
 
 async fn kube_client(args: &Run) -> Result<Client, RunError> {

@@ -1,9 +1,9 @@
 //! What every reconcile shares.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use super::events::Events;
@@ -15,12 +15,14 @@ use crate::core::federated::TokenView;
 use crate::core::gate::Gate;
 use crate::core::gathered::Policy;
 use crate::core::queue::Queue;
+use crate::core::schedule::saturating_add;
 use crate::core::tenant::Key;
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
 use crate::entra::clouds;
 use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 
 /// Tells the time. A trait, so that a test can make two hours pass.
@@ -59,6 +61,10 @@ pub struct Context {
     changed: Notify,
     told: Notify,
     aside: AtomicUsize,
+    /// Until when this process is an heir, in seconds; 0 if it isn't.
+    heir_until: AtomicI64,
+    /// Whether this process may act.
+    pub leadership: Arc<Leadership>,
     /// The API server.
     pub kube: KubeApi,
     /// Microsoft's token endpoint.
@@ -83,6 +89,9 @@ pub struct Context {
     pub serves_cluster: bool,
 }
 
+/// A watch that says nothing for longer is dead, and lists anew (`READ_TIMEOUT` of its client).
+const HEIR_FOR: SignedDuration = SignedDuration::from_mins(5);
+
 /// So many tokens, of some 2 KiB each, are held at the most for an API server that is away.
 const ASIDE_MAX: usize = 512;
 
@@ -97,6 +106,8 @@ impl Drop for Aside<'_> {
 
 /// What a [`Context`] is made of.
 pub struct Parts {
+    /// Whether this process may act.
+    pub leadership: Arc<Leadership>,
     /// The API server.
     pub kube: KubeApi,
     /// Microsoft's token endpoint.
@@ -145,6 +156,8 @@ impl Context {
             changed: Notify::new(),
             told: Notify::new(),
             aside: AtomicUsize::new(0),
+            heir_until: AtomicI64::new(0),
+            leadership: parts.leadership,
             kube: parts.kube,
             entra: parts.entra,
             federated: parts.federated,
@@ -163,6 +176,18 @@ impl Context {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Another process acted until a moment ago: what it wrote last, the watches may not have told yet.
+    pub fn inherit(&self) {
+        let until = saturating_add(self.now(), HEIR_FOR).as_second();
+        self.heir_until.store(until, Ordering::Release);
+    }
+
+    /// The copies may be older than what a predecessor wrote.
+    #[must_use]
+    pub fn is_heir(&self) -> bool {
+        self.now().as_second() < self.heir_until.load(Ordering::Acquire)
     }
 
     /// The state. A panic elsewhere doesn't make it unusable: every change is complete in itself.

@@ -136,6 +136,7 @@ mod tests {
     use crate::defender::probe::Prober;
     use crate::entra::client::TokenClient;
     use crate::entra::discovery::DiscoveryClient;
+    use crate::lease::Leadership;
     use crate::metrics::Metrics;
 
     /// Panics once, as a bug anywhere in a reconcile would.
@@ -158,12 +159,13 @@ mod tests {
             .unwrap();
         let metrics = Metrics::new();
         Arc::new(Context::new(Parts {
-            kube: KubeApi::new(kube.clone(), metrics.clone()),
+            leadership: Leadership::for_good(),
+            kube: KubeApi::new(kube.clone(), metrics.clone(), Leadership::for_good()),
             entra: TokenClient::new(microsoft.clone()),
             federated: crate::entra::federated::TokenFile::default(),
             discovery: DiscoveryClient::new(microsoft.clone()),
             prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
-            events: Events::new(kube, None),
+            events: Events::new(kube, None, Leadership::for_good()),
             metrics,
             clock,
             policy: Policy {

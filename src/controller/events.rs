@@ -1,5 +1,6 @@
 //! Kubernetes Events. A lost Event is no error: the conditions say the same.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -10,6 +11,7 @@ use crate::api::{APPLICATION_KIND, GROUP, KIND, VERSION};
 use crate::core::application::Application;
 use crate::core::conditions::Notice;
 use crate::core::tenant::Tenant;
+use crate::lease::Leadership;
 
 /// Events are told last and may be lost; nothing waits longer for one.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -18,18 +20,20 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct Events {
     recorder: Recorder,
+    leadership: Arc<Leadership>,
 }
 
 impl Events {
     /// One recorder a process: it joins repeats.
     #[must_use]
-    pub fn new(client: Client, instance: Option<String>) -> Self {
+    pub fn new(client: Client, instance: Option<String>, leadership: Arc<Leadership>) -> Self {
         let reporter = Reporter {
             controller: "defender-tenant-operator".to_owned(),
             instance,
         };
         Self {
             recorder: Recorder::new(client, reporter),
+            leadership,
         }
     }
 
@@ -69,6 +73,7 @@ impl Events {
             action: "Reconcile".to_owned(),
             secondary: None,
         };
+        self.leadership.required().await;
         let published =
             tokio::time::timeout(TIMEOUT, self.recorder.publish(&event, &reference)).await;
         if !matches!(published, Ok(Ok(()))) {

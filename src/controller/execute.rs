@@ -28,6 +28,8 @@ pub struct Hands {
     pub(super) why: Option<MintWhy>,
     /// What the minted token was checked against.
     pub(super) expected: Option<Expected>,
+    /// An heir has looked whether its copies are as old as they seem.
+    pub(super) confirmed: bool,
     body: Option<SecretBody>,
     /// The object and the generation that all of this was judged for.
     judged: Option<(String, i64)>,
@@ -213,6 +215,37 @@ impl Executor<'_> {
                 .clone_from(&self.snapshot.tenant.refresh_request);
         }
         Ok(())
+    }
+
+    /// Looks whether tenant and target are as they were gathered. If not, it is planned anew: a predecessor may have
+    /// minted a moment ago.
+    pub(super) async fn is_outdated(&self, hands: &mut Hands) -> Result<bool, ApiError> {
+        let tenant = &self.snapshot.tenant;
+        let found = self.ctx.kube.tenant(&tenant.key).await?.into_tenant();
+        let newer = found.filter(|found| found.resource_version != tenant.resource_version);
+        let mut outdated = newer.is_some();
+        if let Some(newer) = newer {
+            self.ctx.state().world.tenant_known(newer);
+        }
+        let known = match self.snapshot.view(&hands.session, self.ctx).target {
+            TargetView::Ours(owned) => Some(owned.resource_version),
+            TargetView::Absent => None,
+            // Looked at by the plan itself.
+            TargetView::Stranger { .. } => return Ok(outdated),
+        };
+        match self.ctx.kube.look(&self.target_key()).await {
+            Ok(metadata) if metadata.resource_version != known => {
+                outdated = true;
+                self.saw(&metadata, hands);
+            }
+            Err(ApiError::NotFound) if known.is_some() => {
+                outdated = true;
+                self.saw_nothing(hands);
+            }
+            Ok(_) | Err(ApiError::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(outdated)
     }
 
     async fn read_target(&self, hands: &mut Hands) -> Result<(), ApiError> {

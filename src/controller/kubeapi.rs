@@ -1,6 +1,7 @@
 //! The requests to the API server. Thin: each is one call, its outcome a small closed enum, its time bounded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::api::{DefenderTenantStatus, GROUP, KIND, VERSION};
 use crate::core::inspect::Metadata;
 use crate::core::target::{ALL_KEYS, Held, Rendered};
 use crate::core::tenant::{Key, Tenant};
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 
 mod cluster;
@@ -114,17 +116,19 @@ pub struct SecretDraft<'a> {
 pub struct KubeApi {
     client: Client,
     metrics: Metrics,
-    reachable: std::sync::Arc<AtomicBool>,
+    leadership: Arc<Leadership>,
+    reachable: Arc<AtomicBool>,
 }
 
 impl KubeApi {
     /// On this client.
     #[must_use]
-    pub fn new(client: Client, metrics: Metrics) -> Self {
+    pub fn new(client: Client, metrics: Metrics, leadership: Arc<Leadership>) -> Self {
         Self {
             client,
             metrics,
-            reachable: std::sync::Arc::new(AtomicBool::new(true)),
+            leadership,
+            reachable: Arc::new(AtomicBool::new(true)),
         }
     }
 
@@ -150,6 +154,7 @@ impl KubeApi {
         what: &'static str,
         request: Request<Vec<u8>>,
     ) -> Result<Zeroizing<String>, ApiError> {
+        self.leadership.required().await;
         let timer = self.metrics.api_timer(what);
         let result = tokio::time::timeout(REQUEST_TIMEOUT, self.client.request_text(request)).await;
         let result = match result {

@@ -70,6 +70,12 @@ impl Executor<'_> {
         let Ok(chosen) = &lead.credential else {
             return Ok(());
         };
+        if self.ctx.is_heir() && !std::mem::replace(&mut hands.confirmed, true) {
+            let outdated = self.is_outdated(hands).await?;
+            if outdated {
+                return Ok(());
+            }
+        }
         // A proof is one credential's: the new one that counts, or a newer one that wasn't known everywhere.
         let alone = why == MintWhy::Proof;
         let again = alone && !self.snapshot.view(&hands.session, self.ctx).unproven;

@@ -36,6 +36,7 @@ use crate::core::errors::Scope;
 use crate::core::gate::MintKey;
 use crate::core::reason::Reason;
 use crate::entra::clouds;
+use crate::lease::Election;
 use context::{Context, State};
 use watch::Told;
 use world::Known;
@@ -46,6 +47,9 @@ pub enum ControllerError {
     /// A permission was taken away.
     #[error(transparent)]
     Permission(#[from] preflight::PreflightError),
+    /// Another process leads, or the Lease couldn't be renewed in time.
+    #[error("the Lease is lost: another process of the operator acts from now on")]
+    LeaseLost,
     /// A watch ended, which none does by itself.
     #[error("a watch has ended")]
     WatchEnded,
@@ -54,18 +58,15 @@ pub enum ControllerError {
 /// Runs until `stop`, or until it can't go on.
 pub async fn run(
     ctx: Arc<Context>,
-    namespaces: Vec<String>,
+    scope: preflight::Scope,
     concurrency: usize,
     ready: Arc<AtomicBool>,
+    election: &mut Election,
     mut stop: Receiver<bool>,
 ) -> Result<(), ControllerError> {
     // Before anything is read that depends on whose it is.
     ctx.own_token().await;
-    let (mut to_come, mut told) = watch::start(&ctx, &namespaces);
-    let scope = preflight::Scope {
-        namespaces,
-        selectors: ctx.policy.namespace_selectors,
-    };
+    let (mut to_come, mut told) = watch::start(&ctx, &scope.namespaces);
     let mut guard = permissions::Guard::new(ctx.kube.client().clone(), scope);
     while to_come > 0 {
         tokio::select! {
@@ -78,13 +79,30 @@ pub async fn run(
             }
         }
     }
-    resume_gate(&ctx);
+    // Who stands by is ready, too: it could act at any moment.
     ready.store(true, Ordering::Release);
     let (tenants, credentials) = {
         let state = ctx.state();
         (state.world.tenants().count(), state.world.credentials_len())
     };
     tracing::info!(tenants, credentials, "watching");
+    election.ready();
+    let heir = loop {
+        tokio::select! {
+            () = stopped(&mut stop) => return Ok(()),
+            denied = guard.denied() => return Err(denied.into()),
+            heir = election.won() => break heir,
+            message = told.recv() => match message {
+                Some(Told::Listed) => {}
+                Some(Told::Forbidden) => guard.suspect(),
+                None => return Err(ControllerError::WatchEnded),
+            }
+        }
+    };
+    if heir {
+        ctx.inherit();
+    }
+    resume_gate(&ctx);
     let (end, ended) = tokio::sync::watch::channel(false);
     let dispatcher = dispatch::run(ctx.clone(), concurrency, ended);
     tokio::pin!(dispatcher);
@@ -92,6 +110,8 @@ pub async fn run(
     let result = loop {
         tokio::select! {
             () = stopped(&mut stop) => break Ok(()),
+            // Nothing may be begun any more, and what is under way is the successor's to do.
+            () = election.lost() => return Err(ControllerError::LeaseLost),
             denied = guard.denied() => break Err(denied.into()),
             () = &mut dispatcher => return Ok(()),
             // It never ends by itself: what it panicked of is in no state that others read.
@@ -109,8 +129,10 @@ pub async fn run(
     statuses.abort();
     // Whatever the reason, what is under way ends first.
     let _ = end.send(true);
-    dispatcher.await;
-    result
+    tokio::select! {
+        () = dispatcher => result,
+        () = election.lost() => Err(ControllerError::LeaseLost),
+    }
 }
 
 /// Its answer, a lock, isn't held while something else is done.

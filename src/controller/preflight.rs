@@ -87,30 +87,60 @@ const SELECTOR_NEEDS: [Need; 3] = [
     need("watch", "", "namespaces", None),
 ];
 
+/// For the election, in the operator's own namespace.
+const LEASE_NEEDS: [Need; 3] = [
+    need("get", "coordination.k8s.io", "leases", None),
+    need("create", "coordination.k8s.io", "leases", None),
+    need("update", "coordination.k8s.io", "leases", None),
+];
+
 /// What the operator serves.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
+    /// The operator's own namespace and the name of its Lease, where there is an election.
+    pub lease: Option<(String, String)>,
     /// `--watch-namespaces`; empty: all.
     pub namespaces: Vec<String>,
     /// `--allow-namespace-selectors`
     pub selectors: bool,
 }
 
+/// Where a permission is needed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place<'a> {
+    /// `None`: everywhere.
+    namespace: Option<&'a str>,
+    /// `None`: of any name.
+    name: Option<&'a str>,
+}
+
 impl Scope {
     /// Each permission that is needed, and where.
-    fn needs(&self) -> Vec<(&'static Need, Option<&str>)> {
-        if !self.namespaces.is_empty() {
-            let each = |namespace| NEEDS.iter().map(move |need| (need, Some(namespace)));
-            return self
-                .namespaces
-                .iter()
-                .map(String::as_str)
-                .flat_map(each)
-                .collect();
+    fn needs(&self) -> Vec<(&'static Need, Place<'_>)> {
+        let mut needs: Vec<(&'static Need, Place<'_>)> = Vec::new();
+        for namespace in &self.namespaces {
+            let place = Place {
+                namespace: Some(namespace),
+                name: None,
+            };
+            needs.extend(NEEDS.iter().map(|need| (need, place)));
         }
-        let selectors: &[Need] = if self.selectors { &SELECTOR_NEEDS } else { &[] };
-        let all = NEEDS.iter().chain(&CLUSTER_NEEDS).chain(selectors);
-        all.map(|need| (need, None)).collect()
+        if self.namespaces.is_empty() {
+            let selectors: &[Need] = if self.selectors { &SELECTOR_NEEDS } else { &[] };
+            let all = NEEDS.iter().chain(&CLUSTER_NEEDS).chain(selectors);
+            needs.extend(all.map(|need| (need, Place::default())));
+        }
+        if let Some((namespace, lease)) = &self.lease {
+            // What doesn't exist yet can't be named by a Role.
+            needs.extend(LEASE_NEEDS.iter().map(|need| {
+                let place = Place {
+                    namespace: Some(namespace),
+                    name: (need.verb != "create").then_some(lease),
+                };
+                (need, place)
+            }));
+        }
+        needs
     }
 }
 
@@ -165,7 +195,7 @@ async fn versions(client: &Client, scope: &Scope) -> Result<(), PreflightError> 
 pub async fn permissions(client: &Client, scope: &Scope) -> Result<(), PreflightError> {
     let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
-    for (need, namespace) in scope.needs() {
+    for (need, place) in scope.needs() {
         let review = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {
                 resource_attributes: Some(ResourceAttributes {
@@ -173,7 +203,8 @@ pub async fn permissions(client: &Client, scope: &Scope) -> Result<(), Preflight
                     group: Some(need.group.to_owned()),
                     resource: Some(need.resource.to_owned()),
                     subresource: need.subresource.map(str::to_owned),
-                    namespace: namespace.map(str::to_owned),
+                    namespace: place.namespace.map(str::to_owned),
+                    name: place.name.map(str::to_owned),
                     ..ResourceAttributes::default()
                 }),
                 ..SelfSubjectAccessReviewSpec::default()
@@ -185,7 +216,7 @@ pub async fn permissions(client: &Client, scope: &Scope) -> Result<(), Preflight
             .await
             .map_err(|error| unreachable(&error))?;
         if !answer.status.is_some_and(|status| status.allowed) {
-            missing.push(describe(need, namespace));
+            missing.push(describe(need, place));
         }
     }
     if missing.is_empty() {
@@ -195,7 +226,7 @@ pub async fn permissions(client: &Client, scope: &Scope) -> Result<(), Preflight
     }
 }
 
-fn describe(need: &Need, namespace: Option<&str>) -> String {
+fn describe(need: &Need, place: Place<'_>) -> String {
     let group = if need.group.is_empty() {
         String::new()
     } else {
@@ -205,11 +236,15 @@ fn describe(need: &Need, namespace: Option<&str>) -> String {
         .subresource
         .map(|sub| format!("/{sub}"))
         .unwrap_or_default();
-    let place = namespace.map_or_else(
+    let name = place
+        .name
+        .map(|name| format!(" {name}"))
+        .unwrap_or_default();
+    let place = place.namespace.map_or_else(
         || "in all namespaces".to_owned(),
         |ns| format!("in namespace {ns}"),
     );
-    format!("{} {}{group}{sub} {place}", need.verb, need.resource)
+    format!("{} {}{group}{sub}{name} {place}", need.verb, need.resource)
 }
 
 fn unreachable(error: &kube::Error) -> PreflightError {

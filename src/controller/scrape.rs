@@ -127,7 +127,8 @@ type Rows = Vec<(Labels, f64)>;
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Some(ctx) = self.ctx.upgrade() else {
+        // Who stands by says nothing of what another one does: sums over all processes hold.
+        let Some(ctx) = self.ctx.upgrade().filter(|ctx| ctx.leadership.holds()) else {
             return Ok(());
         };
         let mut seen = read(&ctx.state());

@@ -263,7 +263,7 @@ async fn follow<K: Kind>(
                     Event::Init => listed.clear(),
                     Event::InitApply(object) => {
                         listed.insert(key(object.meta()));
-                        object.applied(&ctx, live);
+                        object.applied(&ctx, live && ctx.leadership.holds());
                     }
                     Event::InitDone => {
                         K::listed(&ctx, &listed, &within);
@@ -273,7 +273,8 @@ async fn follow<K: Kind>(
                             let _ = tell.send(Told::Listed).await;
                         }
                     }
-                    Event::Apply(object) => object.applied(&ctx, true),
+                    // What happens under another leader is that one's to answer.
+                    Event::Apply(object) => object.applied(&ctx, ctx.leadership.holds()),
                     Event::Delete(object) => object.deleted(&ctx),
                 }
             }

@@ -8,6 +8,7 @@ pub mod claims;
 pub mod conditions;
 pub mod credential;
 pub mod discovery;
+pub mod election;
 pub mod errors;
 pub mod federated;
 pub mod gate;

@@ -1,5 +1,7 @@
 //! One cheap API call to prove that a token works. Its answer's status is read, its body dropped.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, DATE, HeaderName, RETRY_AFTER, USER_AGENT};
@@ -11,6 +13,7 @@ use crate::core::errors::{Failure, transport as no_answer};
 use crate::core::ids::{AccessToken, ApiUrl};
 use crate::core::roles::satisfies;
 use crate::entra::transport;
+use crate::lease::Leadership;
 
 /// A call that a role allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,14 +81,26 @@ pub fn check_for<R: AsRef<str>>(api: DefenderApi, granted: &[R]) -> Option<Check
 pub struct Prober {
     http: reqwest::Client,
     user_agent: HeaderValue,
+    leadership: Arc<Leadership>,
 }
 
 impl Prober {
     /// A prober on the connection pool that [`crate::entra::http::build`] made. Microsoft asks partners for
     /// `MdePartner-{Company}-{Product}/{Version}` as the user agent.
     #[must_use]
-    pub const fn new(http: reqwest::Client, user_agent: HeaderValue) -> Self {
-        Self { http, user_agent }
+    pub fn new(http: reqwest::Client, user_agent: HeaderValue) -> Self {
+        Self {
+            http,
+            user_agent,
+            leadership: Leadership::for_good(),
+        }
+    }
+
+    /// The same, for a process that may lose its leadership: then no request is begun any more.
+    #[must_use]
+    pub fn led_by(mut self, leadership: Arc<Leadership>) -> Self {
+        self.leadership = leadership;
+        self
     }
 
     /// Makes one call. A failure concerns the tenant or the service, never the credential.
@@ -95,6 +110,7 @@ impl Prober {
         check: Check,
         token: &AccessToken,
     ) -> Result<(), Failure> {
+        self.leadership.required().await;
         let response = self
             .http
             .get(format!("{api}{}", check.path))

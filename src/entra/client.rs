@@ -1,5 +1,7 @@
 //! The token endpoint's client: one form POST.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
@@ -12,6 +14,7 @@ use crate::core::assertion::token_endpoint;
 use crate::core::errors::{Failure, Transport, transport as no_answer};
 use crate::core::ids::{ApplicationId, Audience, LoginHost, TenantId};
 use crate::core::token_response::{Body, TokenAnswer, interpret};
+use crate::lease::Leadership;
 
 /// Most of an answer's body that is read. Token answers have 2 to 5 KiB, with hundreds of roles some tens.
 const LONGEST_ANSWER: usize = 256 * 1024;
@@ -94,13 +97,24 @@ pub struct Minted {
 #[derive(Clone, Debug)]
 pub struct TokenClient {
     http: reqwest::Client,
+    leadership: Arc<Leadership>,
 }
 
 impl TokenClient {
     /// A client on a connection pool that [`super::http::build`] made.
     #[must_use]
-    pub const fn new(http: reqwest::Client) -> Self {
-        Self { http }
+    pub fn new(http: reqwest::Client) -> Self {
+        Self {
+            http,
+            leadership: Leadership::for_good(),
+        }
+    }
+
+    /// The same, for a process that may lose its leadership: then no request is begun any more.
+    #[must_use]
+    pub fn led_by(mut self, leadership: Arc<Leadership>) -> Self {
+        self.leadership = leadership;
+        self
     }
 
     /// Asks for one token, once: whether and when to ask again isn't decided here.
@@ -150,6 +164,7 @@ impl TokenClient {
         request: &TokenRequest,
         correlation_id: Uuid,
     ) -> Result<reqwest::Response, Transport> {
+        self.leadership.required().await;
         self.http
             .post(request.url())
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")

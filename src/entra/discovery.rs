@@ -1,5 +1,6 @@
 //! The anonymous OpenID configuration: one GET, which tells where a tenant lives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use super::transport;
 use crate::core::discovery::{Answer, Silence, interpret};
 use crate::core::errors::retry::retry_after;
 use crate::core::ids::{LoginHost, TenantId};
+use crate::lease::Leadership;
 
 /// Most of an answer's body that is read. The document has about 2 KiB.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -37,18 +39,30 @@ impl From<Silence> for Unanswered {
 #[derive(Clone, Debug)]
 pub struct DiscoveryClient {
     http: reqwest::Client,
+    leadership: Arc<Leadership>,
 }
 
 impl DiscoveryClient {
     /// A client on a connection pool that [`super::http::build`] made.
     #[must_use]
-    pub const fn new(http: reqwest::Client) -> Self {
-        Self { http }
+    pub fn new(http: reqwest::Client) -> Self {
+        Self {
+            http,
+            leadership: Leadership::for_good(),
+        }
+    }
+
+    /// The same, for a process that may lose its leadership: then no request is begun any more.
+    #[must_use]
+    pub fn led_by(mut self, leadership: Arc<Leadership>) -> Self {
+        self.leadership = leadership;
+        self
     }
 
     /// Asks once, without any credential. Nothing of the answer's text goes further.
     pub async fn ask(&self, login: LoginHost, tenant: TenantId) -> Result<Answer, Unanswered> {
         let silent = |_| Unanswered::from(Silence::Unavailable);
+        self.leadership.required().await;
         let response = self
             .http
             .get(url(login, tenant))

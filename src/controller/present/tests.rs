@@ -18,6 +18,7 @@ use crate::entra::client::TokenClient;
 use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
 use crate::entra::http::{self, ProxyChoice, Settings};
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 
 /// Each time that somebody asks for the time, the kubelet has renewed the file, as long as it does.
@@ -91,12 +92,13 @@ async fn outcomes(credential: &Credential, renewals: usize, faults: u32) -> Vec<
     let metrics = Metrics::new();
     let file = folder.path().join("token");
     let ctx = Context::new(Parts {
-        kube: KubeApi::new(kube.clone(), metrics.clone()),
+        leadership: Leadership::for_good(),
+        kube: KubeApi::new(kube.clone(), metrics.clone(), Leadership::for_good()),
         entra: TokenClient::new(microsoft.clone()),
         discovery: DiscoveryClient::new(microsoft.clone()),
         federated: TokenFile::new(Some(file.clone()), None),
         prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
-        events: Events::new(kube, None),
+        events: Events::new(kube, None, Leadership::for_good()),
         metrics,
         clock: Arc::new(Kubelet {
             file,

@@ -22,7 +22,7 @@ async fn raw(lab: &Lab, path: &str) -> Value {
 
 /// Puts another token of the operator's account into the file, as the kubelet does.
 async fn renew(lab: &Lab, file: &Path) -> String {
-    let token = rbac::token_for(&lab.arena.admin, &lab.ns, rbac::ACCOUNT, &[AUDIENCE]).await;
+    let token = rbac::token_for(&lab.arena.admin, &lab.home(), rbac::ACCOUNT, &[AUDIENCE]).await;
     lab.guard(token.rsplit('.').next().expect("a signature"));
     let next = file.with_extension("next");
     std::fs::write(&next, &token).expect("a file");
@@ -86,7 +86,7 @@ fn a_token_that_the_api_server_signed_is_exchanged_and_so_is_its_successor() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("token");
         let mut lab = lab("realtoken", &file).await;
-        let subject = format!("system:serviceaccount:{}:{}", lab.ns, rbac::ACCOUNT);
+        let subject = format!("system:serviceaccount:{}:{}", lab.home(), rbac::ACCOUNT);
         trusted(&lab, &subject).await;
         let first = renew(&lab, &file).await;
         lab.start().await;
@@ -132,7 +132,7 @@ fn a_token_of_an_account_that_is_not_trusted_is_refused_and_shown() {
         let message = &condition(&seen, "CredentialReady").expect("one").message;
         let shown = format!(
             "issuer {issuer}, subject system:serviceaccount:{}:{}, audience {AUDIENCE}",
-            lab.ns,
+            lab.home(),
             rbac::ACCOUNT
         );
         assert!(message.contains(&shown), "{message}");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use defender_tenant_operator::controller::context::{Clock, Context, Parts};
+use defender_tenant_operator::controller::preflight::Scope;
 use defender_tenant_operator::controller::{self, Events, KubeApi};
 use defender_tenant_operator::core::gathered::{Policy, SecretRefPolicy};
 use defender_tenant_operator::defender::probe::Prober;
@@ -11,6 +12,7 @@ use defender_tenant_operator::entra::client::TokenClient;
 use defender_tenant_operator::entra::discovery::DiscoveryClient;
 use defender_tenant_operator::entra::federated::TokenFile;
 use defender_tenant_operator::entra::http::{self, ProxyChoice, Settings};
+use defender_tenant_operator::lease::{Election, Leadership};
 use defender_tenant_operator::metrics::Metrics;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -63,12 +65,13 @@ impl InProcess {
         let microsoft = http::build(&settings).expect("a client");
         let (metrics, clock) = (Metrics::new(), Shifted::default());
         let ctx = Context::new(Parts {
-            kube: KubeApi::new(kube.clone(), metrics.clone()),
+            leadership: Leadership::for_good(),
+            kube: KubeApi::new(kube.clone(), metrics.clone(), Leadership::for_good()),
             entra: TokenClient::new(microsoft.clone()),
             federated: TokenFile::default(),
             discovery: DiscoveryClient::new(microsoft.clone()),
             prober: Prober::new(microsoft, reqwest::header::HeaderValue::from_static("test")),
-            events: Events::new(kube, None),
+            events: Events::new(kube, None, Leadership::for_good()),
             metrics,
             clock: Arc::new(clock.clone()),
             policy: Policy {
@@ -82,9 +85,15 @@ impl InProcess {
             entra_rate: 500.0,
         });
         let (stop, stopped) = watch::channel(false);
-        let (namespaces, ready) = (vec![lab.ns.clone()], Arc::new(AtomicBool::new(false)));
+        let scope = Scope {
+            namespaces: vec![lab.ns.clone()],
+            ..Scope::default()
+        };
+        let ready = Arc::new(AtomicBool::new(false));
+        let mut election = Election::unopposed(&ctx.metrics);
         let controller = tokio::spawn(async move {
-            let ended = controller::run(Arc::new(ctx), namespaces, 8, ready, stopped).await;
+            let ctx = Arc::new(ctx);
+            let ended = controller::run(ctx, scope, 8, ready, &mut election, stopped).await;
             ended.expect("it goes on until it is stopped");
         });
         lab.emulator.lifetime(3600).await;

@@ -6,6 +6,7 @@ use defender_tenant_operator::controller::{ApiError, KubeApi, SecretDraft};
 use defender_tenant_operator::core::inspect::Metadata;
 use defender_tenant_operator::core::target::{Held, Origin, Rendered};
 use defender_tenant_operator::core::tenant::{Key, Tenant};
+use defender_tenant_operator::lease::Leadership;
 use defender_tenant_operator::metrics::Metrics;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -37,7 +38,11 @@ impl Bench {
         let cluster = lab.arena.cluster.lock().await;
         let kubeconfig = cluster.kubeconfig_for_token(lab.arena.server(), &token);
         drop(cluster);
-        let api = KubeApi::new(client(&kubeconfig).await, Metrics::new());
+        let api = KubeApi::new(
+            client(&kubeconfig).await,
+            Metrics::new(),
+            Leadership::for_good(),
+        );
         lab.tenant("contoso", json!({"tenantId": guid(1)})).await;
         let tenant = tenant(&api, &lab.ns).await;
         let key = Key::new(&lab.ns, NAME);

@@ -138,13 +138,16 @@ impl Lab {
                 .expect("a namespace");
         }
         let audit_from = audit::position(arena.audit_log());
+        let home = setup
+            .home
+            .map_or_else(|| ns.clone(), |home| format!("{ns}-{home}"));
         let token = if setup.cluster_wide {
             if setup.selectors {
-                rbac::grant_selectors(&arena.admin, &ns).await;
+                rbac::grant_selectors(&arena.admin, &home).await;
             }
-            rbac::grant_cluster(&arena.admin, &ns).await
+            rbac::grant_cluster(&arena.admin, &home).await
         } else {
-            rbac::grant(&arena.admin, &ns, &namespaces).await
+            rbac::grant(&arena.admin, &home, &namespaces).await
         };
         let kubeconfig = folder.path().join("operator.kubeconfig");
         let server = setup.server.as_deref().unwrap_or(arena.server());
@@ -178,7 +181,7 @@ impl Lab {
         } else {
             Operator::spawn(&arena, &invocation, log.clone()).await
         };
-        let user = format!("system:serviceaccount:{ns}:{}", rbac::ACCOUNT);
+        let user = format!("system:serviceaccount:{home}:{}", rbac::ACCOUNT);
         let lab = Self {
             arena,
             ns,

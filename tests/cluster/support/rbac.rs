@@ -30,6 +30,7 @@ pub async fn grant(admin: &Client, home: &str, namespaces: &[String]) -> String 
         apply(admin, &text).await;
         allowed(admin, home, Some(ns), "delete", "secrets", true).await;
     }
+    allowed(admin, home, Some(home), "create", "leases", true).await;
     token(admin, home).await
 }
 
@@ -37,6 +38,7 @@ pub async fn grant(admin: &Client, home: &str, namespaces: &[String]) -> String 
 pub async fn grant_cluster(admin: &Client, home: &str) -> String {
     apply(admin, &with_home(CLUSTER, home)).await;
     allowed(admin, home, None, "delete", "secrets", true).await;
+    allowed(admin, home, Some(home), "create", "leases", true).await;
     token(admin, home).await
 }
 
@@ -61,10 +63,10 @@ pub async fn allowed(
     expected: bool,
 ) {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let group = if resource.starts_with("defender") {
-        "defendertenant.io"
-    } else {
-        ""
+    let group = match resource {
+        "leases" => "coordination.k8s.io",
+        _ if resource.starts_with("defender") => "defendertenant.io",
+        _ => "",
     };
     let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
         "user": format!("system:serviceaccount:{home}:{ACCOUNT}"),
