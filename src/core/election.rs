@@ -206,9 +206,11 @@ impl Elector {
         let over = match &self.known {
             Known::Nothing => return Move::Look,
             Known::Absent => None,
-            Known::There(_) if until.is_none() && self.free_at() > now => return Move::Look,
             Known::There(standing) => Some(standing.version.clone()),
         };
+        if until.is_none() && self.free_at() > now {
+            return Move::Look;
+        }
         if until.is_none() && !self.ready {
             return Move::Look;
         }
@@ -233,9 +235,13 @@ impl Elector {
             now.after(self.terms.retry)
         };
         let Some(standing) = found else {
+            // Somebody deleted it: its holder, who doesn't know yet, leads on for what is left of its term.
             self.known = Known::Absent;
-            self.observed = None;
-            self.try_at = soon;
+            self.try_at = if self.held_from.is_some() {
+                now
+            } else {
+                self.free_at().clamp(soon, now.after(self.terms.retry))
+            };
             return;
         };
         let ours = standing.record.holder.as_deref() == Some(self.identity.as_str());

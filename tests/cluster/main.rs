@@ -12,6 +12,7 @@ mod crd;
 mod crd_cases;
 mod credential;
 mod discovery;
+mod failover;
 mod faults;
 mod lifecycle;
 mod matrix;

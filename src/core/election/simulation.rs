@@ -58,6 +58,8 @@ enum Happens {
     Arrives(Request),
     Answered(Answer),
     GivesUp,
+    /// Somebody deletes the Lease.
+    Vanishes,
 }
 
 struct Event {
@@ -215,6 +217,10 @@ impl Sim {
 
     fn step(&mut self, event: Event) {
         let index = event.candidate;
+        if let Happens::Vanishes = event.happens {
+            self.lease = None;
+            return;
+        }
         // The store does what arrives, whoever still cares.
         if let Happens::Arrives(request) = event.happens {
             let answer = self.serve(index, request);
@@ -265,7 +271,7 @@ impl Sim {
                     Answer::Claimed(claim, outcome) => elector.claimed(claim, outcome, sent, boot),
                 }
             }
-            Happens::GivesUp | Happens::Answered(_) | Happens::Arrives(_) => return,
+            _ => return,
         }
         self.act(index);
     }
@@ -437,5 +443,21 @@ proptest! {
         let (before, after) = (sim.accepted[follows - 1].0, sim.accepted[follows].0);
         prop_assert!(after - before <= 20 * SECOND, "{} ms", after - before);
         prop_assert!(after - before >= 15 * SECOND, "{} ms", after - before);
+    }
+
+    /// A Lease that somebody deletes is its holder's still.
+    #[test]
+    fn who_deletes_the_lease_takes_it_from_nobody(
+        offsets in prop::collection::vec(0..1_000_000_u64, 2..=3),
+        deletions in prop::collection::vec(20 * SECOND..180 * SECOND, 1..8),
+        seed: u64,
+    ) {
+        let mut sim = Sim::new(&offsets, Vec::new(), seed);
+        for at in deletions {
+            sim.push(at, 0, Happens::Vanishes);
+        }
+        sim.run();
+        prop_assert_eq!(sim.led.len(), 1, "{:?}", sim.led);
+        prop_assert_eq!(sim.leaders().len(), 1);
     }
 }

@@ -25,6 +25,9 @@ pub struct Journaled {
     pub outcome: String,
     /// When.
     pub at: jiff::Timestamp,
+    /// What the caller called it.
+    #[serde(rename = "correlationId")]
+    pub correlation_id: Option<String>,
 }
 
 impl Emulator {

@@ -75,6 +75,11 @@ impl Operator {
         Self { child: None, log }
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it was started").id()
+    }
+
     /// Its stderr so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).expect("the log")).into_owned()
