@@ -8,7 +8,7 @@ CARGO ?= cargo
 BIN ?= $(or $(CARGO_TARGET_DIR),target)/debug
 export BIN
 
-.PHONY: help demo demo-needs test test-unit test-cluster test-interop lint fmt crds docs build clean
+.PHONY: help demo demo-needs test test-unit test-cluster test-interop test-gitops test-operations lint fmt crds docs build clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
@@ -23,7 +23,7 @@ demo-needs:
 demo: demo-needs build ## A partner's first year in a minute, on a real API server, Microsoft played by the emulator; KEEP=1 leaves it up
 	@KEEP="$(KEEP)" exec $(BIN)/devcluster run --with-parent -- bash demo/story.sh
 
-test: test-unit test-cluster test-interop ## All tests: unit, component, cluster, real client libraries
+test: test-unit test-cluster test-interop test-gitops test-operations ## All tests: unit, component, cluster, real client libraries, GitOps engines, operating
 
 # Always --workspace: with -p cargo would choose other features, and compile the dependencies once more.
 test-unit: ## Unit and component tests, and those of the documents (no cluster)
@@ -37,6 +37,12 @@ test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the
 
 test-interop: build ## MSAL, azure-identity and curl against the emulator; kstatus on real conditions; the consumer examples
 	tests/interop/run.sh
+
+test-gitops: ## Argo CD's and Flux's own code on the conditions of every reason; VERBOSE=1 shows each check
+	tests/gitops/run.sh
+
+test-operations: build ## What docs/tenancy.md, docs/backup.md and docs/uninstall.md promise, on a real API server
+	tests/operations/run.sh
 
 lint: ## Format, clippy, licences and sources, docs, generated files
 	$(CARGO) fmt --all --check

@@ -20,6 +20,7 @@ const OTHERS: &[(&str, &[&str])] = &[
         "kubectl",
         &[
             "all",
+            "all-namespaces",
             "as",
             "cascade",
             "dry-run",
@@ -76,6 +77,10 @@ const OTHERS: &[(&str, &[&str])] = &[
     ),
     ("kube-apiserver", &["encryption-provider-config"]),
     ("cargo", &["exact", "lib", "package", "release", "test"]),
+    (
+        "helm",
+        &["namespace", "reset-then-reuse-values", "take-ownership"],
+    ),
     ("devcluster", &["audit-log", "kubernetes"]),
     ("kubectl config view", &["current"]),
 ];

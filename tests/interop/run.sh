@@ -5,14 +5,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 export BIN=${BIN:-target/debug}
-CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/defender-tenant-operator
-mkdir -p "$CACHE"
+# shellcheck source=../go_program.sh
+. tests/go_program.sh
 
 for program in defender-tenant-operator entra-emulator devcluster; do
   [ -x "$BIN/$program" ] || { echo "no $BIN/$program: run make build" >&2 && exit 1; }
 done
-
-hash_of() { cat "$@" | sha256sum | cut -c1-16; }
 
 # Two runs at once build one after the other; what is half-built is never taken for whole.
 exec 9>"$CACHE/interop.lock"
@@ -27,19 +25,6 @@ if [ ! -e "$INTEROP_VENV/complete" ]; then
     --requirement tests/interop/requirements.txt
   touch "$INTEROP_VENV/complete"
 fi
-
-# go_program FOLDER: builds it once into the cache, and says where it is.
-go_program() {
-  local name program
-  name=$(basename "$1")
-  program=$CACHE/$name-$(hash_of "$1/go.mod" "$1/go.sum" "$1/main.go")
-  if [ ! -x "$program" ]; then
-    echo "interop: building $name into $program (once, about a minute)" >&2
-    (cd "$1" && GOFLAGS="-mod=readonly -trimpath" go build -o "$program.part" .)
-    mv "$program.part" "$program"
-  fi
-  echo "$program"
-}
 
 KSTATUS=$(go_program tests/kstatus)
 MSAL_GO=$(go_program tests/interop/msal-go)

@@ -4,6 +4,8 @@ use crate::core::gathered::NoApplication;
 use crate::core::testing::{CLIENT, at, fingerprint};
 use serde_json::{Value, json};
 
+mod kstatus;
+
 const DAY: i64 = 86_400;
 
 fn application(spec: &Value) -> Application {

@@ -1,4 +1,5 @@
-//! Keeps `tests/kstatus/reasons.json`: the objects that kstatus itself judges in `tests/interop`.
+//! Keeps `tests/kstatus/reasons.json`: the objects that kstatus judges in `tests/interop`, Argo CD and Flux in
+//! `tests/gitops`.
 
 use crate::core::gathered::Obstacle;
 use std::path::Path;
@@ -14,7 +15,13 @@ const IN_PROGRESS: &str = "InProgress";
 const FAILED: &str = "Failed";
 const CURRENT: &str = "Current";
 
-fn object(name: &str, expected: &str, generation: i64, status: &DefenderTenantStatus) -> Value {
+fn object(
+    name: &str,
+    reason: Reason,
+    expected: &str,
+    generation: i64,
+    status: &DefenderTenantStatus,
+) -> Value {
     json!({
         "apiVersion": format!("{GROUP}/{VERSION}"),
         "kind": KIND,
@@ -22,7 +29,7 @@ fn object(name: &str, expected: &str, generation: i64, status: &DefenderTenantSt
             "name": name,
             "namespace": "soc",
             "generation": generation,
-            "annotations": {"expected": expected},
+            "annotations": {"expected": expected, "acts": format!("{:?}", reason.owner())},
         },
         "status": status,
     })
@@ -52,6 +59,7 @@ fn of_every_reason() -> Vec<Value> {
             befall(&mut world, reason);
             objects.push(object(
                 &format!("{reason}-{case}"),
+                reason,
                 expected,
                 1,
                 &world.composed(at(NOW)),
@@ -73,22 +81,37 @@ fn of_circumstances() -> Vec<Value> {
     let unseen = World::new();
     let settled = World::settled();
     vec![
-        object("never-seen", IN_PROGRESS, 1, &unseen.tenant.status),
-        object("spec-changed", IN_PROGRESS, 2, &settled.composed(at(NOW))),
+        object(
+            "never-seen",
+            Reason::Pending,
+            IN_PROGRESS,
+            1,
+            &unseen.tenant.status,
+        ),
+        object(
+            "spec-changed",
+            Reason::TokenPublished,
+            IN_PROGRESS,
+            2,
+            &settled.composed(at(NOW)),
+        ),
         object(
             "CredentialSecretNotFound-young",
+            Reason::CredentialSecretNotFound,
             IN_PROGRESS,
             1,
             &young.composed(at(119)),
         ),
         object(
             "CredentialSecretNotFound-old",
+            Reason::CredentialSecretNotFound,
             FAILED,
             1,
             &young.composed(at(121)),
         ),
         object(
             "RolesMissing-withheld",
+            Reason::RolesMissing,
             FAILED,
             1,
             &withheld.composed(at(NOW)),
