@@ -13,10 +13,10 @@ follow() {
   bash -euo pipefail "$WORK/block"
 }
 
+# The names that the block `credentials` lists.
 credentials() { bash "$WORK/block" | awk 'NR > 1 {print $2}' | sort | xargs; }
 left() { kubectl get "$@" -o name 2>/dev/null | sort; }
-nothing_credentials() { bash "$WORK/block" | awk 'NR > 1 {print $2}' | sort | xargs; }
-left() { same "" "$(left "$@")"; }
+nothing_left() { same "" "$(left "$@")"; }
 
 uninstall() {
   say "uninstall: what stays, and the whole removal"
