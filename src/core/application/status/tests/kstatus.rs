@@ -44,10 +44,7 @@ fn of_every_credential() -> Vec<Value> {
         (fresh, IN_PROGRESS),
         (missing("a", Obstacle::NotFound), FAILED),
         (missing("a", Obstacle::NotLabelled), FAILED),
-        (
-            missing("a", Obstacle::Malformed(Fault::SecretIsId)),
-            FAILED,
-        ),
+        (missing("a", Obstacle::Malformed(Fault::SecretIsId)), FAILED),
     ];
     for reason in [
         Reason::CredentialRejected,
@@ -140,9 +137,5 @@ fn the_objects_that_gitops_engines_judge_are_those_that_the_code_composes() {
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     let same = committed == fixture;
-    assert!(
-        same,
-        "{} is out of date: run `make crds`",
-        path.display()
-    );
+    assert!(same, "{} is out of date: run `make crds`", path.display());
 }
