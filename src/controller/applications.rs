@@ -79,7 +79,7 @@ async fn settle(ctx: &Context, name: &str) -> Result<Option<Timestamp>, ()> {
         missing_everywhere,
         credentials,
     };
-    let wake_at = status::wake_at(&facts.credentials, now);
+    let wake_at = status::wake_at(&facts, now);
     let status = status::compose(&facts, now);
     if status == *application.status {
         return Ok(wake_at);

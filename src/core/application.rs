@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::ids::{ApplicationId, TenantId};
 use crate::api::{DefenderApplicationSpec, DefenderApplicationStatus, SuspendedSecrets};
 
@@ -22,6 +24,8 @@ pub struct Application {
     pub resource_version: String,
     /// Version of the spec.
     pub generation: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
     /// It is being deleted.
     pub deleting: bool,
     /// `spec.clientId`, parsed.
@@ -43,6 +47,8 @@ pub struct Version {
     pub resource_version: String,
     /// Version of the spec.
     pub generation: i64,
+    /// When it was created.
+    pub created_at: Timestamp,
     /// It is being deleted.
     pub deleting: bool,
 }
@@ -66,6 +72,7 @@ impl Application {
             uid: version.uid,
             resource_version: version.resource_version,
             generation: version.generation,
+            created_at: version.created_at,
             deleting: version.deleting,
             client_id: spec.client_id.parse().ok()?,
             grants,

@@ -138,6 +138,7 @@ pub fn application(spec: &serde_json::Value) -> Application {
         uid: "application-uid".into(),
         resource_version: "1".into(),
         generation: 1,
+        created_at: at(0),
         deleting: false,
     };
     let spec = serde_json::from_value(whole).unwrap();

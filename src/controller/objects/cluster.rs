@@ -55,6 +55,9 @@ impl ApplicationObject {
             uid: metadata.uid.filter(|uid| !uid.is_empty())?,
             resource_version: metadata.resource_version?,
             generation: metadata.generation.unwrap_or_default(),
+            created_at: metadata
+                .creation_timestamp
+                .map_or(jiff::Timestamp::UNIX_EPOCH, |time| time.0),
             deleting: metadata.deletion_timestamp.is_some(),
         };
         Application::new(metadata.name.as_deref()?, version, self.spec?, self.status)

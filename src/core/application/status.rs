@@ -11,6 +11,7 @@ use crate::core::breaker::Health;
 use crate::core::conditions::USABLE;
 use crate::core::credential::{Credential, Fingerprint, Validity};
 use crate::core::gathered::Obstacle;
+use crate::core::plan::CREDENTIAL_GRACE;
 use crate::core::reason::Reason;
 use crate::core::schedule::saturating_add;
 
@@ -112,7 +113,10 @@ pub fn compose(facts: &Facts<'_>, now: Timestamp) -> DefenderApplicationStatus {
     let ready = ready(facts, &credential);
     let stalled = (ready.status == "False").then(|| {
         let propagating = ready.reason == Reason::CredentialPropagating.as_str();
-        let type_ = if propagating {
+        // Whoever applies both at once doesn't apply them in the same moment.
+        let may_come = ready.reason == Reason::CredentialSecretNotFound.as_str()
+            && now < grace_ends(facts.application);
+        let type_ = if propagating || may_come {
             "Reconciling"
         } else {
             "Stalled"
@@ -387,10 +391,14 @@ pub fn expires_at(
         .or_else(|| declared?.expires_at.as_ref().map(|at| at.0))
 }
 
-/// When the status changes by itself: a credential comes near its end, or to it.
+fn grace_ends(application: &Application) -> Timestamp {
+    saturating_add(application.created_at, CREDENTIAL_GRACE)
+}
+
+/// When the status changes by itself: a credential comes near its end, or to it, or should have come.
 #[must_use]
-pub fn wake_at(credentials: &[CredentialFacts], now: Timestamp) -> Option<Timestamp> {
-    let instants = credentials.iter().flat_map(|credential| {
+pub fn wake_at(facts: &Facts<'_>, now: Timestamp) -> Option<Timestamp> {
+    let instants = facts.credentials.iter().flat_map(|credential| {
         let valid_from = match credential.usable {
             Ok(Usable {
                 validity: Validity::NotYet(at),
@@ -403,7 +411,9 @@ pub fn wake_at(credentials: &[CredentialFacts], now: Timestamp) -> Option<Timest
             .map(|at| at.checked_sub(WARNED_AHEAD).unwrap_or(at));
         [credential.expires_at, warned, valid_from]
     });
-    instants.flatten().filter(|at| *at > now).min()
+    let grace = Some(grace_ends(facts.application));
+    let instants = instants.chain([grace]).flatten();
+    instants.filter(|at| *at > now).min()
 }
 
 #[cfg(test)]

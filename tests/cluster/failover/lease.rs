@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::fleet::{lab, leader};
-use crate::support::{Act, Lab, Member, Patience, Rule, eventually, guid, run};
+use crate::support::{Act, Call, Lab, Member, Patience, Rule, eventually, guid, run};
 
 const NAME: &str = "defender-tenant-operator-0";
 
@@ -225,7 +225,7 @@ fn a_lease_that_somebody_else_took_is_lost_and_what_was_under_way_is_not_written
         let [mut first] = alone;
         let held = first
             .proxy
-            .rule(Rule::once(Act::HoldBefore, |call| call.creates_secret()));
+            .rule(Rule::once(Act::HoldBefore, Call::creates_secret));
         lab.consented("contoso", &guid(1), json!({})).await;
         held.hit().await;
         let other = json!({"spec": {"holderIdentity": "another"}});

@@ -18,6 +18,7 @@ fn application(spec: &Value) -> Application {
         uid: "u".into(),
         resource_version: "1".into(),
         generation: 3,
+        created_at: Timestamp::UNIX_EPOCH,
         deleting: false,
     };
     let spec = serde_json::from_value(whole).unwrap();
@@ -254,10 +255,15 @@ fn expiry_is_told_thirty_days_ahead_of_the_credential_that_lasts_longest() {
 fn the_status_changes_by_itself_when_a_credential_nears_its_end_or_reaches_it() {
     let end = at(100 * DAY);
     let warned = at(70 * DAY);
-    let credentials = [fine("a", Some(end)), fine("b", None)];
-    assert_eq!(wake_at(&credentials, at(0)), Some(warned));
-    assert_eq!(wake_at(&credentials, warned), Some(end));
-    assert_eq!(wake_at(&credentials, end), None);
+    let application = Application {
+        created_at: at(0),
+        ..application(&json!({}))
+    };
+    let facts = facts(&application, vec![fine("a", Some(end)), fine("b", None)]);
+    assert_eq!(wake_at(&facts, at(0)), Some(at(120)), "a Secret may come");
+    assert_eq!(wake_at(&facts, at(120)), Some(warned));
+    assert_eq!(wake_at(&facts, warned), Some(end));
+    assert_eq!(wake_at(&facts, end), None);
 }
 
 #[test]
@@ -345,4 +351,23 @@ fn a_certificate_that_is_not_known_is_named_as_the_portal_shows_it() {
     let status = compose(&facts(&application, vec![unknown, fine("b", None)]), at(0));
     let said = message(&status, "CredentialReady");
     assert!(said.contains("thumbprint AB12"), "{said}");
+}
+
+#[test]
+fn a_secret_that_may_still_come_is_waited_for_before_anybody_must_act() {
+    let application = Application {
+        created_at: at(0),
+        ..application(&json!({}))
+    };
+    let gone = missing("a", Obstacle::NotFound);
+    let unlabelled = missing("a", Obstacle::NotLabelled);
+    for (credential, now, expected) in [
+        (&gone, 119, "Reconciling=True/CredentialSecretNotFound"),
+        (&gone, 120, "Stalled=True/CredentialSecretNotFound"),
+        (&unlabelled, 1, "Stalled=True/CredentialSecretNotLabelled"),
+    ] {
+        let facts = facts(&application, vec![credential.clone()]);
+        let status = compose(&facts, at(now));
+        assert_eq!(shown(&status).last().unwrap(), expected, "{now}");
+    }
 }
