@@ -11,6 +11,10 @@ pub(crate) enum Program {
     ApiServer,
     ControllerManager,
     Kubectl,
+    Kubelet,
+    KubeProxy,
+    Scheduler,
+    CoreDns,
 }
 
 impl Program {
@@ -21,6 +25,10 @@ impl Program {
         Program::Kubectl,
     ];
 
+    /// Those of the Kubernetes module that only a node needs.
+    pub(crate) const NODE: [Program; 3] =
+        [Program::Kubelet, Program::KubeProxy, Program::Scheduler];
+
     /// The name of the file, as `KUBEBUILDER_ASSETS` has it.
     pub(crate) fn file(self) -> &'static str {
         match self {
@@ -28,6 +36,10 @@ impl Program {
             Program::ApiServer => "kube-apiserver",
             Program::ControllerManager => "kube-controller-manager",
             Program::Kubectl => "kubectl",
+            Program::Kubelet => "kubelet",
+            Program::KubeProxy => "kube-proxy",
+            Program::Scheduler => "kube-scheduler",
+            Program::CoreDns => "coredns",
         }
     }
 
@@ -38,6 +50,10 @@ impl Program {
             Program::ApiServer => "k8s.io/kubernetes/cmd/kube-apiserver",
             Program::ControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
             Program::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
+            Program::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
+            Program::KubeProxy => "k8s.io/kubernetes/cmd/kube-proxy",
+            Program::Scheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
+            Program::CoreDns => "github.com/coredns/coredns",
         }
     }
 }
@@ -58,6 +74,13 @@ pub(crate) const ETCD: Module = Module {
     requires: "go.etcd.io/etcd/server/v3",
     go_mod: include_str!("../assets/etcd/go.mod"),
     go_sum: include_str!("../assets/etcd/go.sum"),
+};
+
+pub(crate) const COREDNS: Module = Module {
+    name: "coredns",
+    requires: "github.com/coredns/coredns",
+    go_mod: include_str!("../assets/coredns/go.mod"),
+    go_sum: include_str!("../assets/coredns/go.sum"),
 };
 
 /// The module of a Kubernetes version.
@@ -171,13 +194,19 @@ mod tests {
             );
         }
         assert_eq!(ETCD.version(), "v3.7.3");
+        assert!(COREDNS.version().starts_with("v1."));
     }
 
     #[test]
     fn the_programs_are_tools_of_their_modules_so_that_go_sum_covers_them() {
         assert!(ETCD.go_mod.contains(Program::Etcd.package()));
+        assert!(
+            COREDNS
+                .go_mod
+                .contains(&format!("tool {}\n", Program::CoreDns.package()))
+        );
         for minor in Minor::ALL {
-            for program in Program::KUBERNETES {
+            for program in Program::KUBERNETES.into_iter().chain(Program::NODE) {
                 assert!(
                     kubernetes(minor)
                         .go_mod

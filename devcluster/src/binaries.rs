@@ -81,7 +81,7 @@ async fn built(cache: &Cache, minor: Minor) -> Result<Binaries, Error> {
         // Unless the process that held the lock has built it.
         if !is_built(cache, &module) {
             build::check(cache, &module).await?;
-            announce(cache, &module, "the control plane");
+            announce(cache, &module, "the control plane", 9);
             build::fill(cache, &ETCD, &[Program::Etcd]).await?;
             build::fill(cache, &module, &Program::KUBERNETES).await?;
             cache.link(&ETCD, Program::Etcd, &module)?;
@@ -94,13 +94,28 @@ async fn built(cache: &Cache, minor: Minor) -> Result<Binaries, Error> {
     })
 }
 
-fn announce(cache: &Cache, module: &Module, what: &str) {
+/// How long it takes is for two cores.
+pub(crate) fn announce(cache: &Cache, module: &Module, what: &str, minutes: u32) {
     say(&format!(
-        "building {what} of Kubernetes {} from its Go modules, once, into {}. This takes about 9 minutes on two cores; \
-         KUBEBUILDER_ASSETS=<folder with etcd, kube-apiserver, kubectl, kube-controller-manager> saves it",
+        "building {what} of Kubernetes {} from its Go modules, once, into {}. This takes about {minutes} minutes on two cores{}",
         module.version(),
-        cache.root().display()
+        cache.root().display(),
+        if what == NODE {
+            ""
+        } else {
+            "; KUBEBUILDER_ASSETS=<folder with etcd, kube-apiserver, kubectl, kube-controller-manager> saves it"
+        }
     ));
+}
+
+/// What no folder of ready programs has.
+pub(crate) const NODE: &str = "the node";
+
+/// The version that a node must have: no newer than the API server, which `KUBEBUILDER_ASSETS` may bring along.
+pub(crate) fn node_minor(minor: Minor) -> Minor {
+    given()
+        .and_then(|dir| version_of(&dir.join(Program::ApiServer.file())))
+        .map_or(minor, |version| controller_manager_for(&version))
 }
 
 fn complete(dir: &Path) -> Result<(), Error> {
@@ -146,6 +161,7 @@ async fn with_assets(dir: PathBuf, minor: Minor) -> Result<Binaries, Error> {
                 &cache,
                 &module,
                 &format!("kube-controller-manager (which {} lacks)", dir.display()),
+                9,
             );
             build::fill(&cache, &module, &[Program::ControllerManager]).await?;
         }

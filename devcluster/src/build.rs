@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -38,6 +38,31 @@ pub(crate) async fn fill(cache: &Cache, module: &Module, wanted: &[Program]) -> 
         cache.take(module, program, &built)?;
     }
     Ok(())
+}
+
+/// The folder with the sources of a module that `module` requires, and the workshop in which it was found.
+pub(crate) async fn sources(
+    cache: &Cache,
+    module: &Module,
+    wanted: &str,
+) -> Result<(Sandbox, PathBuf), Error> {
+    let sandbox = workshop(cache, module)?;
+    // It may have been built by another user's Go, or long ago: downloaded unless it is there.
+    let download = run(&sandbox, &["mod", "download", wanted]).await?;
+    let found = if download.status.success() {
+        run(&sandbox, &["list", "-m", "-f", "{{.Dir}}", wanted]).await?
+    } else {
+        download
+    };
+    if !found.status.success() {
+        return Err(Error::GoBuild {
+            package: "the sources of Kubernetes",
+            status: found.status,
+            said: String::from_utf8_lossy(&found.stderr).trim_end().to_owned(),
+        });
+    }
+    let dir = String::from_utf8_lossy(&found.stdout).trim().into();
+    Ok((sandbox, dir))
 }
 
 /// Whether a build of the module can begin; asked before anybody is told to wait for one.
@@ -74,9 +99,22 @@ fn go(sandbox: &Sandbox) -> Command {
 
 /// Before minutes are spent: is there a Go, and does it take the module?
 async fn check_go(sandbox: &Sandbox) -> Result<(), Error> {
+    let output = run(sandbox, &["list", "-m"]).await?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::UnfitGo {
+        needed: needed_go(),
+        said: String::from_utf8_lossy(&output.stderr)
+            .trim_end()
+            .to_owned(),
+    })
+}
+
+async fn run(sandbox: &Sandbox, args: &[&str]) -> Result<Output, Error> {
     let mut command = go(sandbox);
-    command.args(["list", "-m"]);
-    let output = AsyncCommand::from(command)
+    command.args(args);
+    AsyncCommand::from(command)
         .kill_on_drop(true)
         .output()
         .await
@@ -88,16 +126,7 @@ async fn check_go(sandbox: &Sandbox) -> Result<(), Error> {
                 program: "go".to_owned(),
                 source,
             },
-        })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(Error::UnfitGo {
-        needed: needed_go(),
-        said: String::from_utf8_lossy(&output.stderr)
-            .trim_end()
-            .to_owned(),
-    })
+        })
 }
 
 async fn build(

@@ -43,7 +43,11 @@ impl Cache {
     }
 
     pub(crate) fn has(&self, module: &Module, program: Program) -> bool {
-        self.dir(module).join(program.file()).is_file()
+        self.has_file(module, program.file())
+    }
+
+    pub(crate) fn has_file(&self, module: &Module, file: &str) -> bool {
+        self.dir(module).join(file).is_file()
     }
 
     /// Moves a finished program in: it is there whole or not at all.
@@ -53,9 +57,13 @@ impl Cache {
         program: Program,
         built: &Path,
     ) -> Result<(), Error> {
+        self.take_file(module, program.file(), built)
+    }
+
+    pub(crate) fn take_file(&self, module: &Module, file: &str, built: &Path) -> Result<(), Error> {
         let dir = self.dir(module);
         fs::create_dir_all(&dir).map_err(Error::folder(VARIABLE, "make", &dir))?;
-        let place = dir.join(program.file());
+        let place = dir.join(file);
         fs::rename(built, &place).map_err(Error::io("move a program to", &place))
     }
 
@@ -90,7 +98,7 @@ impl Cache {
                 Err(TryLockError::WouldBlock) => {}
             }
             if said.is_none_or(|at| at.elapsed() >= HEARTBEAT) {
-                say("another devcluster is building the control plane; waiting for it");
+                say("another devcluster is building; waiting for it");
                 said = Some(Instant::now());
             }
             // Polled, not a blocking lock: an interrupted wait must end.

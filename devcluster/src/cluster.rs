@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use crate::binaries::{self, Binaries};
 use crate::component::Component;
 use crate::error::Error;
-use crate::flags::{self, Audit};
+use crate::flags::{self, Audit, Place};
 use crate::kubeconfig;
-use crate::options::Options;
+use crate::node::{self, Host, Node, Plan};
+use crate::options::{NodeOptions, Options};
 use crate::pki::Pki;
 use crate::ports;
 use crate::private;
@@ -34,7 +35,7 @@ pub struct DevCluster {
     components: Components,
     binaries: Binaries,
     pki: Pki,
-    port: u16,
+    place: Place,
     server_url: String,
     kubeconfig: PathBuf,
     audit_log: Option<PathBuf>,
@@ -48,6 +49,7 @@ struct Components {
     etcd: Option<Component>,
     api_server: Option<Component>,
     controller_manager: Option<Component>,
+    node: Option<Node>,
 }
 
 impl Components {
@@ -59,6 +61,7 @@ impl Components {
         ]
         .into_iter()
         .flatten()
+        .chain(self.node.iter_mut().flat_map(Node::components))
     }
 }
 
@@ -66,6 +69,11 @@ impl DevCluster {
     /// Starts a control plane and waits until it is ready. Builds the binaries first if there are none, which takes
     /// minutes and is said on standard error.
     pub async fn start(options: Options) -> Result<DevCluster, Error> {
+        // First, because it may refuse, and because the rest may take minutes to build.
+        let node = match &options.node {
+            Some(_) => Some(node::ensure(options.minor).await?),
+            None => None,
+        };
         let binaries = binaries::ensure(options.minor).await?;
         let audit_log = options
             .audit_log
@@ -78,8 +86,11 @@ impl DevCluster {
                 binaries.clone(),
                 audit_log.clone(),
                 options.api_server_flags.clone(),
-            )?;
-            match cluster.start_all().await {
+                node.as_ref(),
+            )
+            .await?;
+            let node = node.as_ref().zip(options.node.as_ref());
+            match cluster.start_all(node).await {
                 Ok(()) => return Ok(cluster),
                 Err(error) if error.is_port_taken() && attempt < PORT_ATTEMPTS => attempt += 1,
                 Err(error) => return Err(error),
@@ -87,23 +98,36 @@ impl DevCluster {
         }
     }
 
-    fn prepare(
+    async fn prepare(
         binaries: Binaries,
         audit_log: Option<PathBuf>,
         api_server_flags: Vec<String>,
+        node: Option<&node::Programs>,
     ) -> Result<DevCluster, Error> {
-        let sandbox = Sandbox::new_in(&std::env::temp_dir(), "TMPDIR")?;
-        let pki = Pki::generate(&sandbox.dir().join("pki"))?;
-        let port = ports::free()?;
-        let server_url = format!("https://127.0.0.1:{port}");
+        let mut sandbox = Sandbox::new_in(&std::env::temp_dir(), "TMPDIR")?;
+        let node = match node {
+            Some(programs) => Some(Node::new(Host::start(&sandbox, &programs.init()).await?)),
+            None => None,
+        };
+        let network = node.as_ref().map(Node::network);
+        if let Some(network) = network {
+            let before = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
+            sandbox.set_no_proxy(network.no_proxy(&before.unwrap_or_default()));
+        }
+        let pki = Pki::generate(&sandbox.dir().join("pki"), network)?;
+        let place = Place::of(network, ports::free()?);
+        let server_url = format!("https://{}:{}", place.address, place.port);
         let cluster = DevCluster {
             probe: Probe::new(&pki, &server_url)?,
             kubeconfig: sandbox.dir().join("admin.kubeconfig"),
-            components: Components::default(),
+            components: Components {
+                node,
+                ..Components::default()
+            },
             sandbox,
             binaries,
             pki,
-            port,
+            place,
             server_url,
             audit_log,
             api_server_flags,
@@ -117,7 +141,10 @@ impl DevCluster {
         Ok(cluster)
     }
 
-    async fn start_all(&mut self) -> Result<(), Error> {
+    async fn start_all(
+        &mut self,
+        node: Option<(&node::Programs, &NodeOptions)>,
+    ) -> Result<(), Error> {
         self.components.etcd = Some(Component::start(
             &self.sandbox,
             "etcd",
@@ -132,7 +159,22 @@ impl DevCluster {
             "kube-controller-manager",
             "/api/v1/namespaces/default/serviceaccounts/default",
         )
-        .await
+        .await?;
+        let kubectl = self.command("kubectl");
+        match (node, &mut self.components.node) {
+            (Some((programs, options)), Some(node)) => {
+                let plan = Plan {
+                    sandbox: &self.sandbox,
+                    pki: &self.pki,
+                    probe: &self.probe,
+                    server_url: &self.server_url,
+                    programs,
+                    images: &options.images,
+                };
+                node.start(plan, kubectl).await
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The administrator's kubeconfig.
@@ -141,7 +183,7 @@ impl DevCluster {
         &self.kubeconfig
     }
 
-    /// `https://127.0.0.1:<port>`.
+    /// `https://127.0.0.1:<port>`; with a node, at the address of this machine that pods reach.
     #[must_use]
     pub fn server_url(&self) -> &str {
         &self.server_url
@@ -198,6 +240,9 @@ impl DevCluster {
             // By default kubectl leaves a folder for each port in the user's home, and believes it
             // when the port comes again.
             .env("KUBECACHEDIR", self.dir().join("kubectl-cache"));
+        if let Some(node) = &self.components.node {
+            command.envs(node.environment());
+        }
         command
     }
 
@@ -267,7 +312,12 @@ impl DevCluster {
             policy: &policy,
             log,
         });
-        let args = flags::api_server(&self.pki, self.port, audit.as_ref(), &self.api_server_flags);
+        let args = flags::api_server(
+            &self.pki,
+            &self.place,
+            audit.as_ref(),
+            &self.api_server_flags,
+        );
         let program = self.binaries.api_server();
         self.components.api_server = Some(Component::start(
             &self.sandbox,
@@ -279,7 +329,11 @@ impl DevCluster {
     }
 
     fn launch_controller_manager(&mut self) -> Result<(), Error> {
-        let args = flags::controller_manager(&self.pki, &self.controller_manager_kubeconfig());
+        let args = flags::controller_manager(
+            &self.pki,
+            &self.controller_manager_kubeconfig(),
+            &self.place,
+        );
         let program = self.binaries.controller_manager();
         self.components.controller_manager = Some(Component::start(
             &self.sandbox,

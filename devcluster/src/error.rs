@@ -129,6 +129,41 @@ pub enum Error {
     /// The client for the API server could not be made.
     #[error("the client for the API server can't be made: {0}")]
     Client(String),
+    /// This machine can't have a node.
+    #[error("this machine can't run a node (--node):\n  {0}")]
+    NoNode(String),
+    /// All addresses for nodes are in use.
+    #[error(
+        "{0} clusters with a node run on this machine, and there is no room for more: end one (`ip link` shows them as devcluster<n>)"
+    )]
+    TooManyNodes(usize),
+    /// The node could not be connected.
+    #[error("the node can't be connected, because this can't be made: {what}. ip said: {said}")]
+    Network {
+        /// What was tried.
+        what: &'static str,
+        /// The reason.
+        said: String,
+    },
+    /// An image archive could not be made, or not be imported.
+    #[error(
+        "{file}: the image archive can't be used (it must be one of `docker save` or an OCI archive, for this machine's architecture): {said}",
+        file = file.display()
+    )]
+    Image {
+        /// The archive.
+        file: PathBuf,
+        /// The reason.
+        said: String,
+    },
+    /// The program of pods' first process could not be built.
+    #[error(
+        "the program `pause` of Kubernetes can't be built: install a C compiler `cc` with a static C library (Debian packages gcc, libc6-dev). It said:\n{0}"
+    )]
+    NoCompiler(String),
+    /// The node's objects were refused.
+    #[error("the objects of the node can't be made: {0}")]
+    Objects(String),
     /// The file for the kubeconfig exists.
     #[error("{path} exists already, and would be deleted at the end: choose another file for the kubeconfig", path = .0.display())]
     KubeconfigExists(PathBuf),

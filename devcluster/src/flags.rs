@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate::node::Network;
 use crate::pki::Pki;
 
 /// The addresses of services; its first one is in the API server's certificate.
@@ -45,6 +46,28 @@ pub(crate) fn etcd() -> Vec<OsString> {
         .0
 }
 
+/// Where the API server is and what else has addresses.
+pub(crate) struct Place {
+    /// On which it listens.
+    pub(crate) address: String,
+    pub(crate) port: u16,
+    /// The range of services.
+    pub(crate) services: String,
+    /// Whether there is a node.
+    pub(crate) has_node: bool,
+}
+
+impl Place {
+    pub(crate) fn of(network: Option<&Network>, port: u16) -> Place {
+        Place {
+            address: network.map_or_else(|| "127.0.0.1".to_owned(), Network::host),
+            services: network.map_or_else(|| SERVICE_ADDRESSES.to_owned(), Network::services),
+            has_node: network.is_some(),
+            port,
+        }
+    }
+}
+
 /// The audit log, if any: its policy's file and its own.
 pub(crate) struct Audit<'a> {
     pub(crate) policy: &'a Path,
@@ -53,24 +76,22 @@ pub(crate) struct Audit<'a> {
 
 pub(crate) fn api_server(
     pki: &Pki,
-    port: u16,
+    place: &Place,
     audit: Option<&Audit<'_>>,
     extra: &[String],
 ) -> Vec<OsString> {
     let mut flags = Flags::default()
         .set("etcd-servers", ETCD)
-        .set("bind-address", "127.0.0.1")
-        .set("secure-port", port.to_string())
-        // A loopback address can't be an endpoint of the service `kubernetes`.
-        .set("endpoint-reconciler-type", "none")
-        .set("advertise-address", "127.0.0.1")
+        .set("bind-address", &place.address)
+        .set("secure-port", place.port.to_string())
+        .set("advertise-address", &place.address)
         .set("tls-cert-file", pki.server_certificate())
         .set("tls-private-key-file", pki.server_key())
         .set("client-ca-file", pki.ca_file())
         .set("authorization-mode", "Node,RBAC")
         .set("enable-admission-plugins", "NodeRestriction")
         .set("allow-privileged", "true")
-        .set("service-cluster-ip-range", SERVICE_ADDRESSES)
+        .set("service-cluster-ip-range", &place.services)
         .set(
             "service-account-issuer",
             "https://kubernetes.default.svc.cluster.local",
@@ -80,6 +101,19 @@ pub(crate) fn api_server(
             "service-account-signing-key-file",
             pki.service_account_key(),
         );
+    flags = if place.has_node {
+        flags
+            .set("kubelet-preferred-address-types", "InternalIP")
+            .set("kubelet-certificate-authority", pki.ca_file())
+            .set(
+                "kubelet-client-certificate",
+                pki.kubelet_client_certificate(),
+            )
+            .set("kubelet-client-key", pki.kubelet_client_key())
+    } else {
+        // A loopback address can't be an endpoint of the service `kubernetes`.
+        flags.set("endpoint-reconciler-type", "none")
+    };
     if let Some(audit) = audit {
         flags = flags
             .set("audit-policy-file", audit.policy)
@@ -92,7 +126,7 @@ pub(crate) fn api_server(
     flags.0
 }
 
-pub(crate) fn controller_manager(pki: &Pki, kubeconfig: &Path) -> Vec<OsString> {
+pub(crate) fn controller_manager(pki: &Pki, kubeconfig: &Path, place: &Place) -> Vec<OsString> {
     Flags::default()
         .set("kubeconfig", kubeconfig)
         .set("use-service-account-credentials", "true")
@@ -103,7 +137,7 @@ pub(crate) fn controller_manager(pki: &Pki, kubeconfig: &Path) -> Vec<OsString> 
         .set("root-ca-file", pki.ca_file())
         .set("cluster-signing-cert-file", pki.ca_file())
         .set("cluster-signing-key-file", pki.ca_key())
-        .set("service-cluster-ip-range", SERVICE_ADDRESSES)
+        .set("service-cluster-ip-range", &place.services)
         // By default it makes a folder in /usr/libexec.
         .set("flex-volume-plugin-dir", "volume-plugins")
         // It has no rival, and must outlive an outage of the API server, which would cost it the lease.

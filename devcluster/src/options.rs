@@ -14,6 +14,15 @@ pub struct Options {
     pub audit_log: Option<PathBuf>,
     /// More flags for the API server, such as `--feature-gates=…`; they win over devcluster's own.
     pub api_server_flags: Vec<String>,
+    /// With a node, on which pods run (Linux, root).
+    pub node: Option<NodeOptions>,
+}
+
+/// How the node is to be.
+#[derive(Debug, Clone, Default)]
+pub struct NodeOptions {
+    /// Image archives (of `docker save`, or OCI) that pods can use at once.
+    pub images: Vec<PathBuf>,
 }
 
 impl Options {
@@ -30,6 +39,13 @@ impl Options {
     #[must_use]
     pub fn audit_log(mut self, file: impl Into<PathBuf>) -> Options {
         self.audit_log = Some(file.into());
+        self
+    }
+
+    /// With a node.
+    #[must_use]
+    pub fn node(mut self, node: NodeOptions) -> Options {
+        self.node = Some(node);
         self
     }
 

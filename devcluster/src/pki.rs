@@ -9,6 +9,7 @@ use rcgen::{
 };
 
 use crate::error::Error;
+use crate::node::{self, Network};
 use crate::private;
 
 /// What the API server's certificate must be valid for, the first service address included.
@@ -25,6 +26,11 @@ const SERVER_NAMES: [&str; 8] = [
 /// Root's group in Kubernetes: allowed everything, RBAC or not.
 const ADMINISTRATORS: &str = "system:masters";
 
+/// The API server's name before the kubelet.
+pub(crate) const KUBELET_CLIENT: &str = "kube-apiserver-kubelet-client";
+/// CoreDNS' name before the API server.
+pub(crate) const COREDNS: &str = "system:coredns";
+
 /// A certificate and its private key, as PEM.
 #[derive(Clone)]
 pub(crate) struct Identity {
@@ -38,20 +44,22 @@ pub(crate) struct Pki {
     pub(crate) ca: String,
     pub(crate) admin: Identity,
     pub(crate) controller_manager: Identity,
+    /// By component; none without a node.
+    node: Vec<(&'static str, Identity)>,
 }
 
 impl Pki {
     /// Makes all of it; what the components read is written to `dir`.
-    pub(crate) fn generate(dir: &Path) -> Result<Pki, Error> {
+    pub(crate) fn generate(dir: &Path, network: Option<&Network>) -> Result<Pki, Error> {
         std::fs::create_dir(dir).map_err(Error::io("make", dir))?;
         let ca = authority()?;
-        let server = issue(
-            &ca,
-            "kube-apiserver",
-            None,
-            &SERVER_NAMES,
-            ExtendedKeyUsagePurpose::ServerAuth,
-        )?;
+        let mut names = SERVER_NAMES.map(str::to_owned).to_vec();
+        names.extend(
+            network
+                .iter()
+                .flat_map(|network| [network.host(), network.kubernetes()]),
+        );
+        let server = server(&ca, "kube-apiserver", None, names)?;
         // RS256, as on kubeadm's and every cloud's clusters: Microsoft Entra takes no other from an issuer.
         let service_accounts = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
         let pki = Pki {
@@ -59,6 +67,7 @@ impl Pki {
             ca: ca.pem(),
             admin: client(&ca, "kubernetes-admin", Some(ADMINISTRATORS))?,
             controller_manager: client(&ca, "system:kube-controller-manager", None)?,
+            node: network.map_or(Ok(vec![]), |_| node_clients(&ca))?,
         };
         private::write(&pki.ca_file(), &pki.ca)?;
         private::write(&pki.ca_key(), &ca.key().serialize_pem())?;
@@ -72,7 +81,37 @@ impl Pki {
             &pki.service_account_public_key(),
             &service_accounts.public_key_pem(),
         )?;
+        if let Some(network) = network {
+            let user = format!("system:node:{}", node::NAME);
+            let kubelet = self::server(&ca, &user, Some("system:nodes"), vec![network.node()])?;
+            private::write(&pki.kubelet_certificate(), &kubelet.certificate)?;
+            private::write(&pki.kubelet_key(), &kubelet.key)?;
+            let asks = client(&ca, KUBELET_CLIENT, None)?;
+            private::write(&pki.kubelet_client_certificate(), &asks.certificate)?;
+            private::write(&pki.kubelet_client_key(), &asks.key)?;
+        }
         Ok(pki)
+    }
+
+    /// As whom the parts of the node come to the API server, by component.
+    pub(crate) fn node_identities(&self) -> impl Iterator<Item = (&'static str, &Identity)> {
+        self.node.iter().map(|(name, identity)| (*name, identity))
+    }
+
+    pub(crate) fn kubelet_certificate(&self) -> PathBuf {
+        self.dir.join("kubelet.crt")
+    }
+
+    pub(crate) fn kubelet_key(&self) -> PathBuf {
+        self.dir.join("kubelet.key")
+    }
+
+    pub(crate) fn kubelet_client_certificate(&self) -> PathBuf {
+        self.dir.join("apiserver-kubelet-client.crt")
+    }
+
+    pub(crate) fn kubelet_client_key(&self) -> PathBuf {
+        self.dir.join("apiserver-kubelet-client.key")
     }
 
     pub(crate) fn ca_file(&self) -> PathBuf {
@@ -119,17 +158,42 @@ fn client(
     user: &str,
     group: Option<&str>,
 ) -> Result<Identity, Error> {
-    issue(ca, user, group, &[], ExtendedKeyUsagePurpose::ClientAuth)
+    issue(ca, user, group, vec![], ExtendedKeyUsagePurpose::ClientAuth)
+}
+
+fn server(
+    ca: &CertifiedIssuer<'_, KeyPair>,
+    name: &str,
+    group: Option<&str>,
+    addresses: Vec<String>,
+) -> Result<Identity, Error> {
+    issue(
+        ca,
+        name,
+        group,
+        addresses,
+        ExtendedKeyUsagePurpose::ServerAuth,
+    )
+}
+
+/// The names that Kubernetes has roles for, and CoreDNS.
+fn node_clients(ca: &CertifiedIssuer<'_, KeyPair>) -> Result<Vec<(&'static str, Identity)>, Error> {
+    let kubelet = format!("system:node:{}", node::NAME);
+    Ok(vec![
+        ("kubelet", client(ca, &kubelet, Some("system:nodes"))?),
+        ("kube-proxy", client(ca, "system:kube-proxy", None)?),
+        ("kube-scheduler", client(ca, "system:kube-scheduler", None)?),
+        ("coredns", client(ca, COREDNS, None)?),
+    ])
 }
 
 fn issue(
     ca: &CertifiedIssuer<'_, KeyPair>,
     name: &str,
     group: Option<&str>,
-    addresses: &[&str],
+    addresses: Vec<String>,
     usage: ExtendedKeyUsagePurpose,
 ) -> Result<Identity, Error> {
-    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     let mut params = validity(CertificateParams::new(addresses)?);
     params.distinguished_name.push(DnType::CommonName, name);
     if let Some(group) = group {
@@ -174,7 +238,7 @@ mod tests {
     #[test]
     fn keys_are_readable_by_their_owner_only() {
         let parent = tempfile::tempdir().unwrap();
-        let pki = Pki::generate(&parent.path().join("pki")).unwrap();
+        let pki = Pki::generate(&parent.path().join("pki"), None).unwrap();
         for key in [pki.ca_key(), pki.server_key(), pki.service_account_key()] {
             assert_eq!(
                 key.metadata().unwrap().permissions().mode() & 0o777,
@@ -188,7 +252,7 @@ mod tests {
     #[test]
     fn service_accounts_tokens_are_signed_with_rsa() {
         let parent = tempfile::tempdir().unwrap();
-        let pki = Pki::generate(&parent.path().join("pki")).unwrap();
+        let pki = Pki::generate(&parent.path().join("pki"), None).unwrap();
         let key = std::fs::read_to_string(pki.service_account_key()).unwrap();
         let key = KeyPair::from_pem(&key).unwrap();
         assert_eq!(key.algorithm(), &PKCS_RSA_SHA256);

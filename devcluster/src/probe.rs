@@ -36,6 +36,17 @@ impl Probe {
 
     /// Whether `path` answers 200; else what it answered instead.
     pub(crate) async fn is_ok(&self, path: &str) -> Result<(), String> {
+        self.get(path).await.map(drop)
+    }
+
+    /// The object at `path`; else what was answered instead.
+    pub(crate) async fn json(&self, path: &str) -> Result<serde_json::Value, String> {
+        let response = self.get(path).await?;
+        let text = response.text().await.map_err(|error| chain(&error))?;
+        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
+    }
+
+    async fn get(&self, path: &str) -> Result<reqwest::Response, String> {
         let response = self
             .client
             .get(format!("{}{path}", self.server))
@@ -43,7 +54,7 @@ impl Probe {
             .await
             .map_err(|error| chain(&error))?;
         match response.status() {
-            StatusCode::OK => Ok(()),
+            StatusCode::OK => Ok(response),
             status => Err(format!(
                 "{path}: {status}: {}",
                 response.text().await.unwrap_or_default().trim_end()

@@ -26,6 +26,8 @@ const GUEST: &str = "DEVCLUSTER_DIR";
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     dir: PathBuf,
+    /// For what is started from now on.
+    no_proxy: Option<String>,
     watchdog: Child,
 }
 
@@ -46,12 +48,24 @@ impl Sandbox {
         let watchdog = watch(folder.path())?;
         Ok(Sandbox {
             dir: folder.keep(),
+            no_proxy: None,
             watchdog,
         })
     }
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// What is started from now on reaches these without a proxy (the value of `NO_PROXY`).
+    pub(crate) fn set_no_proxy(&mut self, value: String) {
+        self.no_proxy = Some(value);
+    }
+
+    fn with_no_proxy(&self, command: &mut Command) {
+        if let Some(value) = &self.no_proxy {
+            command.env("NO_PROXY", value).env("no_proxy", value);
+        }
     }
 
     /// A command for a component, in a process group of its own: Ctrl-C in a terminal must reach this process only.
@@ -62,6 +76,7 @@ impl Sandbox {
             .env(COMPONENT, &self.dir)
             .stdin(Stdio::null())
             .process_group(0);
+        self.with_no_proxy(&mut command);
         command
     }
 
@@ -69,6 +84,7 @@ impl Sandbox {
     pub(crate) fn guest(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
         command.env_remove(COMPONENT).env(GUEST, &self.dir);
+        self.with_no_proxy(&mut command);
         command
     }
 
@@ -99,8 +115,12 @@ impl Sandbox {
     /// Ends all processes and removes the folder; waits until that is done. Safe to call again.
     pub(crate) fn close(&mut self) {
         drop(self.watchdog.stdin.take());
-        // Was it killed from outside, then the folder is still there.
+        // Was it killed from outside, then the folder is still there: another one finds its pipe closed already.
         if self.watchdog.wait().is_err() || self.dir.exists() {
+            if let Ok(mut again) = watch(&self.dir) {
+                drop(again.stdin.take());
+                let _ = again.wait();
+            }
             let _ = fs::remove_dir_all(&self.dir);
         }
     }

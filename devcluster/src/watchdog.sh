@@ -37,6 +37,35 @@ end DEVCLUSTER_COMPONENT KILL 0
 # Only ever a folder that a sandbox made.
 case $dir in /*/devcluster-??????) ;; *) exit 1 ;; esac
 if [ -L "$dir" ] || [ ! -f "$dir/.devcluster" ]; then exit 1; fi
+
+# What a node leaves outside of its namespaces. The outer end of its cable, which goes with the namespaces too, but at
+# the kernel's leisure; told by its number, because the name may be another cluster's by now.
+if [ -f "$dir/node/link" ] && read -r link index <"$dir/node/link" \
+    && [ "$(cat "/sys/class/net/$link/ifindex" 2>/dev/null)" = "$index" ]; then
+    ip link delete "$link"
+fi
+# Its processes, those of pods included: they die with the first one inside, but not in the same moment.
+turn=0
+if [ -f "$dir/node/namespace" ] && read -r namespace <"$dir/node/namespace"; then
+    while readlink /proc/[0-9]*/ns/pid 2>/dev/null | grep -qxF -- "$namespace" && [ "$turn" -lt 400 ]; do
+        turn=$((turn + 1))
+        sleep 0.05
+    done
+fi
+# Its pods' cgroups, which can be removed once the processes in there are gone.
+turn=0
+while [ "$turn" -lt 400 ]; do
+    left=
+    for cgroup in "/sys/fs/cgroup/${dir##*/}" "/sys/fs/cgroup/"*"/${dir##*/}"; do
+        if [ -d "$cgroup" ]; then
+            find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null
+            [ ! -d "$cgroup" ] || left=1
+        fi
+    done
+    [ -n "$left" ] || break
+    turn=$((turn + 1))
+    sleep 0.05
+done
 if [ -f "$dir/.outside" ]; then
     while IFS= read -r file; do rm -f -- "$file"; done <"$dir/.outside"
 fi

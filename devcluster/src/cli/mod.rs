@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use devcluster::{Error, MINOR_VARIABLE, Minor, Options};
+use devcluster::{Error, MINOR_VARIABLE, Minor, NodeOptions, Options};
 
 /// A real Kubernetes control plane (etcd, kube-apiserver, kube-controller-manager) in a temporary folder.
 ///
@@ -83,15 +83,28 @@ struct Cluster {
     /// Write the API server's audit log to this file (overwritten): a line of JSON for each finished request.
     #[arg(long, value_name = "FILE")]
     audit_log: Option<PathBuf>,
+    /// With a node, on which pods run: containerd, kubelet, kube-proxy, kube-scheduler and CoreDNS (Linux, root).
+    ///
+    /// Needs containerd, runc, CNI plugins and nft on this machine (devcluster/node-packages.sh installs them). Pods and
+    /// services can be reached from here by their addresses. The command also gets CONTAINERD_ADDRESS and
+    /// CONTAINERD_NAMESPACE, for `ctr images import`.
+    #[arg(long)]
+    node: bool,
+    /// Import this image archive (of `docker save`, or OCI) into the node; may be repeated.
+    #[arg(long = "image", value_name = "ARCHIVE", requires = "node")]
+    images: Vec<PathBuf>,
 }
 
 impl Cluster {
     fn options(self) -> Options {
-        let options = Options::new(self.version.kubernetes);
-        match self.audit_log {
-            Some(file) => options.audit_log(file),
-            None => options,
+        let mut options = Options::new(self.version.kubernetes);
+        options.audit_log = self.audit_log;
+        if self.node {
+            options = options.node(NodeOptions {
+                images: self.images,
+            });
         }
+        options
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the tests share. They wait for conditions; the limits are there for a machine that hangs.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod traces;
+
 use std::fmt::Debug;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
