@@ -1,5 +1,6 @@
 //! Image archives (`docker save`'s format), made of a folder: for images of one static program no builder is needed.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -31,10 +32,7 @@ pub fn archive(
     let layer = folder.path().join(LAYER);
     tar(&layer, root, &["."])?;
     let bytes = fs::read(&layer).map_err(Error::io("read", &layer))?;
-    let digest: String = Sha256::digest(&bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let digest = hex(&Sha256::digest(&bytes));
     let config = json!({
         "architecture": architecture(),
         "os": "linux",
@@ -82,6 +80,15 @@ fn tar(archive: &Path, folder: &Path, names: &[&str]) -> Result<(), Error> {
     })
 }
 
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 /// As Go names it.
 fn architecture() -> &'static str {
     match std::env::consts::ARCH {
@@ -117,8 +124,7 @@ mod tests {
         assert!(status.unwrap().success());
         let config: serde_json::Value =
             serde_json::from_slice(&fs::read(unpacked.join(CONFIG)).unwrap()).unwrap();
-        let digest = Sha256::digest(fs::read(unpacked.join(LAYER)).unwrap());
-        let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&Sha256::digest(fs::read(unpacked.join(LAYER)).unwrap()));
         assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{digest}"));
     }
 }

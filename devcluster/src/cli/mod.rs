@@ -14,7 +14,7 @@ use devcluster::{Error, MINOR_VARIABLE, Minor, NodeOptions, Options};
 ///
 /// It listens on a free loopback port, has certificates of its own and is gone with this process, however that ends.
 /// Nothing of it can be told from any other cluster's API server: validation, RBAC, watches and garbage collection are
-/// Kubernetes' own. There are no nodes, so pods stay pending.
+/// Kubernetes' own. Without --node there are no nodes, so pods stay pending.
 ///
 /// The programs come from KUBEBUILDER_ASSETS (a folder with etcd, kube-apiserver, kubectl and kube-controller-manager),
 /// else they are built once with the Go toolchain (about 9 minutes on two cores) and kept in DEVCLUSTER_CACHE (default:
@@ -86,8 +86,8 @@ struct Cluster {
     /// With a node, on which pods run: containerd, kubelet, kube-proxy, kube-scheduler and CoreDNS (Linux, root).
     ///
     /// Needs containerd, runc, CNI plugins and nft on this machine (devcluster/node-packages.sh installs them). Pods and
-    /// services can be reached from here by their addresses. The command also gets CONTAINERD_ADDRESS and
-    /// CONTAINERD_NAMESPACE, for `ctr images import`.
+    /// services can be reached from here by their addresses, and this machine from pods by DEVCLUSTER_HOST. The command
+    /// also gets CONTAINERD_ADDRESS and CONTAINERD_NAMESPACE, for `ctr images import`.
     #[arg(long)]
     node: bool,
     /// Import this image archive (of `docker save`, or OCI) into the node; may be repeated.
