@@ -206,6 +206,23 @@ async fn sigkill_leaves_nothing_of_a_node() {
     traces.assert_nothing_left();
 }
 
+/// Then the owner starts another.
+#[tokio::test]
+async fn a_watchdog_that_was_killed_is_no_loss() {
+    let cluster = DevCluster::start(options().node(NodeOptions::default()))
+        .await
+        .unwrap();
+    let (folder, traces) = (cluster.dir().to_owned(), Traces::of(cluster.dir()));
+    let name = b"devcluster-watchdog".as_slice();
+    let watchdogs =
+        common::processes_with_arguments(&[name, folder.as_os_str().as_encoded_bytes()]);
+    assert_eq!(watchdogs.len(), 1);
+    kill_process(watchdogs[0], Signal::KILL).unwrap();
+    cluster.stop().await.unwrap();
+    assert_eq!((processes_of(&folder), folder.exists()), (vec![], false));
+    traces.assert_nothing_left();
+}
+
 #[tokio::test]
 async fn sigint_leaves_nothing_of_a_node() {
     let (_folder, mut child, cluster) = run_with_pod().await;

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use devcluster::{DevCluster, Minor, Options};
+use rustix::process::Pid;
 
 const HANGS_AFTER: Duration = Duration::from_mins(1);
 
@@ -79,6 +80,20 @@ pub fn processes_of(folder: &Path) -> Vec<String> {
         let arguments = read("cmdline");
         if mentions(&arguments) || mentions(&read("environ")) {
             found.push(String::from_utf8_lossy(&arguments).replace('\0', " "));
+        }
+    }
+    found
+}
+
+/// Processes that have all of these among their arguments.
+pub fn processes_with_arguments(wanted: &[&[u8]]) -> Vec<Pid> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let arguments: Vec<&[u8]> = arguments.split(|byte| *byte == 0).collect();
+        if wanted.iter().all(|one| arguments.contains(one)) {
+            let number = entry.file_name().to_string_lossy().parse().ok();
+            found.extend(number.and_then(Pid::from_raw));
         }
     }
     found
