@@ -20,6 +20,8 @@ const MARKER: &str = ".devcluster";
 const OUTSIDE: &str = ".outside";
 /// In the environment of the components: the folder.
 const COMPONENT: &str = "DEVCLUSTER_COMPONENT";
+/// In the environment of a node's first process (set by `node/init.sh`): the folder.
+const NODE: &str = "DEVCLUSTER_NODE";
 /// In the environment of what runs inside (`devcluster run -- CMD` and its children): the folder.
 const GUEST: &str = "DEVCLUSTER_DIR";
 
@@ -73,6 +75,7 @@ impl Sandbox {
         let mut command = Command::new(program);
         command
             .env_remove(GUEST)
+            .env_remove(NODE)
             .env(COMPONENT, &self.dir)
             .stdin(Stdio::null())
             .process_group(0);
@@ -83,7 +86,10 @@ impl Sandbox {
     /// A command that uses what the components offer, and ends with them.
     pub(crate) fn guest(&self, program: &OsStr) -> Command {
         let mut command = Command::new(program);
-        command.env_remove(COMPONENT).env(GUEST, &self.dir);
+        command
+            .env_remove(COMPONENT)
+            .env_remove(NODE)
+            .env(GUEST, &self.dir);
         self.with_no_proxy(&mut command);
         command
     }

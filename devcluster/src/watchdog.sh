@@ -30,9 +30,26 @@ end() {
         sleep 0.05
     done
 }
+# Waits until the node's namespaces have no process any more.
+node_is_gone() {
+    turn=0
+    if [ -f "$dir/node/namespace" ] && read -r namespace <"$dir/node/namespace"; then
+        while readlink /proc/[0-9]*/ns/pid 2>/dev/null | grep -qxF -- "$namespace" && [ "$turn" -lt 400 ]; do
+            turn=$((turn + 1))
+            sleep 0.05
+        done
+    fi
+}
 # What was started inside may say goodbye while the API server still answers; the data of the components goes anyway.
 end DEVCLUSTER_DIR TERM 100
+# The first process of a node takes all others along, those of pods included. Its parent must see that before it ends
+# itself, or a zombie is left to the machine's init, which may take its time.
+if [ -n "$(marked DEVCLUSTER_NODE)" ]; then
+    end DEVCLUSTER_NODE KILL 0
+    node_is_gone
+fi
 end DEVCLUSTER_COMPONENT KILL 0
+node_is_gone
 
 # Only ever a folder that a sandbox made.
 case $dir in /*/devcluster-??????) ;; *) exit 1 ;; esac
@@ -44,15 +61,7 @@ if [ -f "$dir/node/link" ] && read -r link index <"$dir/node/link" \
     && [ "$(cat "/sys/class/net/$link/ifindex" 2>/dev/null)" = "$index" ]; then
     ip link delete "$link"
 fi
-# Its processes, those of pods included: they die with the first one inside, but not in the same moment.
-turn=0
-if [ -f "$dir/node/namespace" ] && read -r namespace <"$dir/node/namespace"; then
-    while readlink /proc/[0-9]*/ns/pid 2>/dev/null | grep -qxF -- "$namespace" && [ "$turn" -lt 400 ]; do
-        turn=$((turn + 1))
-        sleep 0.05
-    done
-fi
-# Its pods' cgroups, which can be removed once the processes in there are gone.
+# And its pods' cgroups, which can be removed once the processes in there are gone.
 turn=0
 while [ "$turn" -lt 400 ]; do
     left=

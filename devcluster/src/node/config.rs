@@ -135,9 +135,8 @@ pub(crate) fn kube_proxy(host: &Host) -> String {
 }
 
 /// `resolver` is the machine's own resolv.conf; without a name server in it, only the cluster's names are known.
-pub(crate) fn coredns(host: &Host, resolver: &str) -> String {
-    let address = host.network.host();
-    let kubeconfig = host.folder.join("coredns.kubeconfig");
+pub(crate) fn coredns(network: &Network, kubeconfig: &Path, resolver: &str) -> String {
+    let address = network.host();
     let upstream = resolver
         .lines()
         .any(|line| line.trim_start().starts_with("nameserver"));
@@ -201,4 +200,28 @@ pub(crate) fn objects(network: &Network) -> Value {
         role("system:coredns", "system:coredns", crate::pki::COREDNS),
         role("system:kube-apiserver-kubelet", "system:kubelet-api-admin", crate::pki::KUBELET_CLIENT),
     ]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_names_are_asked_of_the_machines_resolver_if_it_has_one() {
+        let network = Network::of_slot(2);
+        let config = |resolver| coredns(&network, Path::new("/k"), resolver);
+        let with = config("search example.com\nnameserver 192.0.2.53\n");
+        assert!(with.contains("forward . /etc/resolv.conf") && with.contains("bind 10.200.2.1"));
+        assert!(!config("# nameserver\noptions edns0\n").contains("forward"));
+    }
+
+    #[test]
+    fn the_service_of_the_dns_leads_to_where_it_listens() {
+        let network = Network::of_slot(0);
+        let objects = objects(&network);
+        let slice = &objects["items"][1];
+        assert_eq!(slice["endpoints"][0]["addresses"][0], network.host());
+        let port = slice["ports"][0]["port"].to_string();
+        assert!(coredns(&network, Path::new("/k"), "").starts_with(&format!(".:{port} ")));
+    }
 }

@@ -56,4 +56,8 @@ else
 fi
 # Last: it is what is waited for.
 mv "$folder/snapshotter.new" "$folder/snapshotter"
+# The watchdog ends it before those who started it.
+unset DEVCLUSTER_COMPONENT
+DEVCLUSTER_NODE=${folder%/node}
+export DEVCLUSTER_NODE
 exec "$pause"

@@ -150,7 +150,10 @@ impl Node {
                 config::kubelet(&self.host, plan.sandbox, plan.pki),
             ),
             ("kube-proxy", config::kube_proxy(&self.host)),
-            ("coredns", config::coredns(&self.host, &resolver)),
+            (
+                "coredns",
+                config::coredns(network, &folder.join("coredns.kubeconfig"), &resolver),
+            ),
         ] {
             private::write(&self.config_of(name), &text)?;
         }

@@ -17,6 +17,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    #[cfg(test)]
+    pub(crate) fn of_slot(slot: u8) -> Network {
+        Network { slot }
+    }
+
     /// The outer end of the cable.
     pub(crate) fn link(&self) -> String {
         format!("devcluster{}", self.slot)
