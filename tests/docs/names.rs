@@ -81,7 +81,7 @@ const OTHERS: &[(&str, &[&str])] = &[
         "helm",
         &["namespace", "reset-then-reuse-values", "take-ownership"],
     ),
-    ("devcluster", &["audit-log", "kubernetes"]),
+    ("devcluster", &["audit-log", "image", "kubernetes", "node"]),
     ("kubectl config view", &["current"]),
 ];
 
