@@ -8,10 +8,10 @@ CARGO ?= cargo
 BIN ?= $(or $(CARGO_TARGET_DIR),target)/debug
 export BIN
 
-.PHONY: help demo demo-needs test test-unit test-cluster test-interop test-gitops test-operations lint fmt crds docs build clean
+.PHONY: help demo demo-needs test test-unit test-cluster test-interop test-gitops test-operations lint fmt crds docs build image image-reproducible test-image clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
 
 build: ## Build operator, emulator and devcluster
 	$(CARGO) build --workspace --bins
@@ -64,6 +64,15 @@ fmt: ## Format the code
 
 crds: ## Generate crds/ and the generated pages of docs/
 	tools/generate.sh
+
+image: ## Both container images and their SBOMs, into target/image; ARCH=arm64 for the other architecture (docs/images.md)
+	tools/image/build.sh
+
+image-reproducible: ## Build the images once more from nothing, elsewhere, and compare
+	tools/image/reproducible.sh
+
+test-image: ## What the images hold, and that it runs (part of make image)
+	tests/image/run.sh
 
 clean: ## Remove what was built here (the cluster's programs stay in the user's cache)
 	$(CARGO) clean

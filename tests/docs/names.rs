@@ -76,6 +76,11 @@ const OTHERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kube-apiserver", &["encryption-provider-config"]),
+    (
+        "cosign",
+        &["certificate-identity-regexp", "certificate-oidc-issuer"],
+    ),
+    ("docker", &["secret", "target"]),
     ("cargo", &["exact", "lib", "package", "release", "test"]),
     (
         "helm",
