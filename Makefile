@@ -52,12 +52,13 @@ test-gitops: ## Argo CD's and Flux's own code on the conditions of every reason;
 test-operations: build ## What docs/tenancy.md, docs/backup.md and docs/uninstall.md promise, on a real API server
 	tests/operations/run.sh
 
-lint: ## Format, clippy, licences and sources, docs, generated files
+lint: ## Format, clippy, licences and sources, docs, generated files, workflows
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	tools/deny.sh
 	tools/drift.sh
+	tools/workflows.sh
 
 fmt: ## Format the code
 	$(CARGO) fmt --all
