@@ -29,7 +29,7 @@ def described(comments):
     for line in comments:
         if line.startswith("-- "):
             text, found = [re.sub(r"^\(\w+\) ", "", line[3:])], True
-        elif found and not line.startswith("@schema "):
+        elif found and not line.startswith("@"):
             text.append(line)
     return " ".join(text)
 

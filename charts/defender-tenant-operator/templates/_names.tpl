@@ -93,3 +93,13 @@ imagePullSecrets:
 {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* Whether an object of Prometheus Operator is rendered, "true" or nothing: (list . "PodMonitor") */}}
+{{- define "dto.monitoring" -}}
+{{- $root := index . 0 }}{{ $kind := index . 1 }}{{ $mode := $root.Values.monitor.renderMode }}
+{{- $known := $root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" $kind) }}
+{{- if and (not $known) (eq $mode "failIfMissing") }}
+{{- fail (printf "monitor.renderMode is failIfMissing, and the cluster knows no %s of monitoring.coreos.com/v1: install Prometheus Operator's CRDs first, or set monitor.renderMode" $kind) }}
+{{- end }}
+{{- or $known (eq $mode "alwaysRender") | ternary "true" "" }}
+{{- end }}

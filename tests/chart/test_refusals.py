@@ -1,0 +1,55 @@
+"""Values that can't be: what they are told."""
+
+import pytest
+
+from modes import MODES
+
+TRIAL = {"enabled": True}
+
+
+@pytest.mark.parametrize("values, told", [
+    # A typing mistake is told by its name and place.
+    ({"replica": 3}, ["additional properties 'replica' not allowed"]),
+    ({"image": {"regsitry": "x"}}, ["'/image'", "additional properties 'regsitry' not allowed"]),
+    ({"config": {"logFormat": "xml"}}, ["'/config/logFormat'", "value must be one of '', 'json', 'text'"]),
+    ({"config": {"concurrency": "many"}}, ["'/config/concurrency'", "want null or integer"]),
+    ({"config": {"entraRate": 0}}, ["'/config/entraRate'", "minimum: got 0, want 1"]),
+    ({"watchNamespaces": "soc"}, ["'/watchNamespaces'", "got string, want array"]),
+    ({"watchNamespaces": ["SOC"]}, ["'/watchNamespaces/0'", "does not match pattern"]),
+    ({"image": {"digest": "abc"}}, ["'/image/digest'", "does not match pattern"]),
+    ({"resources": {"request": {}}}, ["'/resources'", "additional properties 'request' not allowed"]),
+    ({"commonLabels": {"a": 1}}, ["'/commonLabels/a'", "got number, want string"]),
+    ({"emulator": {"tenantId": "contoso.com"}}, ["'/emulator/tenantId'", "does not match pattern"]),
+    # A password belongs into a Secret.
+    ({"httpsProxy": {"url": "http://user:canary@proxy:3128"}}, ["'/httpsProxy/url'", "does not match pattern"]),
+    # What contradicts itself is told with the way out.
+    ({"watchNamespaces": ["soc"], "allowNamespaceSelectors": True}, ["allowNamespaceSelectors is of no use with watchNamespaces"]),
+    ({"watchNamespaces": ["soc"], "config": {"secretRef": "deny"}}, ["config.secretRef=deny leaves nothing with watchNamespaces"]),
+    ({"watchNamespaces": ["soc", "home"]}, ['watchNamespaces has "home"', "install the release into a namespace of its own"]),
+    ({"httpsProxy": {"url": "http://a", "existingSecret": "b"}}, ["httpsProxy.url and httpsProxy.existingSecret are both set"]),
+    ({"caBundle": {"configMap": "a", "secret": "b"}}, ["caBundle.configMap and caBundle.secret are both set"]),
+    ({"workloadIdentity": {"enabled": True, "tokenFile": "/t"}}, ["workloadIdentity.enabled and workloadIdentity.tokenFile"]),
+    ({"serviceAccount": {"create": False}}, ["serviceAccount.create=false needs serviceAccount.name"]),
+    ({"monitor": {"enabled": True, "kind": "ServiceMonitor"}, "service": {"enabled": False}}, ["set service.enabled=true"]),
+    ({"monitor": {"enabled": True, "renderMode": "failIfMissing"}}, ["the cluster knows no PodMonitor", "CRDs first"]),
+    ({"emulator": TRIAL, "httpsProxy": {"url": "http://a"}}, ["httpsProxy and caBundle can't be set beside it"]),
+    ({"emulator": TRIAL, "kubeconfig": {"existingSecret": "a"}}, ["unset kubeconfig.existingSecret"]),
+    ({"emulator": {**TRIAL, "existingSecret": "a"}}, ["belong together"]),
+    ({"emulator": {**TRIAL, "existingCredentialSecret": "a"}}, ["belong together"]),
+    ({"emulator": {**TRIAL, "existingSecret": "a", "existingCredentialSecret": "b", "config": {"tokens": {}}}},
+     ["put it into that Secret's config.json"]),
+    ({"emulator": {"config": {"tokens": {}}}}, ["need emulator.enabled=true"]),
+])
+def test_values_that_cannot_be(refusal, values, told):
+    text = refusal(values)
+    assert [part for part in told if part not in text] == [], text
+    assert "canary" not in text.replace("'http://user:canary@proxy:3128' does not match pattern", "")
+
+
+def test_older_clusters_are_refused(refusal):
+    assert "chart requires kubeVersion: >=1.34.0-0" in refusal({}, "--kube-version", "1.33.9")
+
+
+@pytest.mark.parametrize("version", ["1.34.0", "1.35.1", "1.36.0", "1.37.2", "1.37.2-gke.100", "v1.34.4-eks-1"])
+def test_newer_ones_and_providers_builds_are_taken(render, version):
+    assert render(MODES["cluster"], "--kube-version", version).of("Deployment")
