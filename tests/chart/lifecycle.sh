@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# A release from install to uninstall, on a real API server without a node: objects are made, no pod runs. HELM is the Helm
+# to use. Run by tools/chart/check.sh, inside of `devcluster run`.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+CHART=charts/defender-tenant-operator
+NAME=dto-defender-tenant-operator
+OUT=$(mktemp)
+trap 'rm -f "$OUT"' EXIT
+fail() {
+  echo "lifecycle: $*" >&2
+  exit 1
+}
+trap 'fail "line $LINENO: $BASH_COMMAND"; cat "$OUT" >&2' ERR
+
+helm() { "$HELM" --namespace home "$@" >"$OUT" 2>&1 || { cat "$OUT" >&2; fail "helm $*"; }; }
+equal() { [ "$2" = "$3" ] || fail "$1: \"$2\" instead of \"$3\""; }
+replicas() { kubectl -n home get deployment "$NAME" -o jsonpath='{.spec.replicas}'; }
+proxy() { kubectl -n home get deployment "$1" -o jsonpath='{.spec.template.spec.containers[0].env[?(@.name=="DTO_HTTPS_PROXY")].value}'; }
+# What was generated, never shown.
+generated() { kubectl -n home get secret "$NAME-emulator" "$NAME-trial-credential" -o jsonpath='{.items[*].data}' | sha256sum; }
+ours() { kubectl get dapp,dt -A -o name | sort | paste -sd' '; }
+of_release() {
+  kubectl get deploy,sts,svc,sa,role,rolebinding,pdb,networkpolicy,secret,clusterrole,clusterrolebinding -A -o name \
+    -l "app.kubernetes.io/instance=$1" | sort | paste -sd' '
+}
+
+kubectl create namespace home >/dev/null
+kubectl create namespace soc >/dev/null
+
+helm install dto $CHART --set emulator.enabled=true
+grep -q 'THIS IS A TRIAL' "$OUT" || fail "the notes of a trial don't say so"
+equal "replicas" "$(replicas)" 2
+equal "proxy" "$(proxy "$NAME")" "http://$NAME-emulator.home.svc:8080"
+before=$(generated)
+
+# The manifests of the notes, as they stand there.
+sed -n '/<<END$/,/^  END$/{/<<END$/d;/^  END$/d;s/^  //p}' "$OUT" >"$OUT.manifest"
+kubectl apply -f "$OUT.manifest" >/dev/null
+rm "$OUT.manifest"
+customers=$(ours)
+equal "resources of the notes" "$customers" "defenderapplication.defendertenant.io/trial defendertenant.defendertenant.io/contoso"
+
+# An upgrade keeps what was generated, however the values come.
+helm upgrade dto $CHART --set emulator.enabled=true,replicas=3
+equal "replicas after the upgrade" "$(replicas)" 3
+equal "generated, after an upgrade" "$(generated)" "$before"
+helm upgrade dto $CHART --reuse-values --set config.logLevel=debug
+equal "replicas after --reuse-values" "$(replicas)" 3
+equal "generated, after --reuse-values" "$(generated)" "$before"
+helm upgrade dto $CHART --reset-then-reuse-values
+equal "generated, after --reset-then-reuse-values" "$(generated)" "$before"
+
+helm rollback dto 1
+equal "replicas after the roll-back" "$(replicas)" 2
+equal "generated, after the roll-back" "$(generated)" "$before"
+
+# From the trial to production.
+helm upgrade dto $CHART --set emulator.enabled=false
+equal "proxy in production" "$(proxy "$NAME")" ""
+equal "what is left of the emulator" "$(kubectl get all,secret,networkpolicy -A -l app.kubernetes.io/component=emulator -o name)" ""
+
+helm uninstall dto
+equal "what is left of the release" "$(of_release dto)" ""
+equal "what is left of ours" "$(ours)" "$customers"
+
+# Under another name: what was kept is taken over only if asked for.
+if "$HELM" --namespace home install other $CHART >"$OUT" 2>&1; then fail "another release took the CRDs over unasked"; fi
+grep -q 'invalid ownership metadata' "$OUT" || fail "another release was refused for another reason"
+helm install other $CHART --take-ownership
+equal "lease" "$(kubectl -n home get role other-defender-tenant-operator-leader -o jsonpath='{.rules[0].resourceNames[0]}')" defender-tenant-operator-0
+equal "what is left of ours" "$(ours)" "$customers"
+helm uninstall other
+equal "what is left of ours" "$(ours)" "$customers"
+
+# Namespace mode, by somebody who may do nothing outside of the two namespaces.
+kubectl create namespace away >/dev/null
+for namespace in away soc; do
+  kubectl -n "$namespace" create rolebinding platform --clusterrole=admin --serviceaccount=away:platform >/dev/null
+  # Who grants must have; the rest of what the operator needs, `admin` has.
+  kubectl -n "$namespace" create role platform-grants --verb='*' \
+    --resource=defendertenants.defendertenant.io,defendertenants.defendertenant.io/status,events.events.k8s.io,leases.coordination.k8s.io >/dev/null
+  kubectl -n "$namespace" create rolebinding platform-grants --role=platform-grants --serviceaccount=away:platform >/dev/null
+done
+kubectl -n away create serviceaccount platform >/dev/null
+namespaced=(--namespace away --kube-as-user system:serviceaccount:away:platform)
+"$HELM" "${namespaced[@]}" install dto $CHART --set 'watchNamespaces={soc}' >"$OUT" 2>&1 || { cat "$OUT" >&2; fail "namespace mode needs more than rights in its namespaces"; }
+equal "role in the watched namespace" "$(kubectl -n soc get role $NAME -o jsonpath='{.metadata.name}')" $NAME
+"$HELM" "${namespaced[@]}" uninstall dto >"$OUT" 2>&1 || fail "namespace mode can't be uninstalled"
+equal "what is left of the release" "$(of_release dto)" ""
+
+kubectl delete dt,dapp -A --all >/dev/null
+kubectl delete namespace away home soc >/dev/null
+kubectl delete -f crds/ >/dev/null
+echo "chart: $("$HELM" version --short): install, upgrade, roll-back, uninstall, another name, namespace mode"

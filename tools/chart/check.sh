@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The chart against a real API server: BIN is the folder with devcluster; DEVCLUSTER_MINOR=1.34 for the oldest one.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+BIN=${BIN:-target/debug}
+[ -x "$BIN/devcluster" ] || { echo "no $BIN/devcluster: run make build" >&2 && exit 1; }
+HELM_4=$(tools/bin.sh helm-4)
+HELM_3=$(tools/bin.sh helm-3)
+KUBECONFORM=$(tools/bin.sh kubeconform)
+PYTHON=$(tools/chart/python.sh)
+export HELM_3 HELM_4 KUBECONFORM PYTHON
+
+# shellcheck disable=SC2016
+exec "$BIN/devcluster" run -- bash -euc '
+  tests/chart/cluster.sh
+  kubectl delete namespace home soc noc defender-tenant-operator >/dev/null
+  for helm in "$HELM_4" "$HELM_3"; do HELM=$helm tests/chart/lifecycle.sh; done
+'
