@@ -17,7 +17,7 @@ def test_every_flag_of_the_operator_has_a_value(render):
     assert FLAGS > {"DTO_LISTEN", "DTO_CA_BUNDLE"}
     assert FLAGS - variables == set()
     # And none that the operator doesn't know.
-    assert variables - FLAGS - {"DTO_LEASE_NAME", "DTO_TRIAL"} == set()
+    assert variables - FLAGS == set()
 
 
 def test_what_is_not_set_is_left_to_the_operator(render):
