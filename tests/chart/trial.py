@@ -1,0 +1,141 @@
+"""The trial without a node: what the pods would do is done here, by the programs themselves, with the pods' own settings,
+Secrets and accounts as the API server has them. Run by tools/chart/check.sh, inside of `devcluster run`.
+
+What is shown: the operator starts with the rights and variables that the chart gives it, the emulator takes the chart's CA
+and configuration, and `helm test` finds what it needs, in both modes.
+"""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+CHART = "charts/defender-tenant-operator"
+NAME = "dto-defender-tenant-operator"
+BIN = Path(os.environ["BIN"]).resolve()
+PATIENCE = 60
+
+
+def kubectl(*args, stdin=None):
+    return subprocess.run(["kubectl", *args], check=True, capture_output=True, text=True, input=stdin).stdout
+
+
+def get(kind, name, namespace="home"):
+    return json.loads(kubectl("-n", namespace, "get", kind, name, "-o", "json"))
+
+
+def helm(*args):
+    return subprocess.run([os.environ["HELM_4"], "-n", "home", *args], check=True, capture_output=True, text=True).stdout
+
+
+def within(what, probe):
+    end = time.monotonic() + PATIENCE
+    while not (found := probe()):
+        if time.monotonic() > end:
+            raise SystemExit(f"trial: not within {PATIENCE} s: {what}")
+        time.sleep(0.2)
+    return found
+
+
+class Pod:
+    """A pod's container as a process: its variables, arguments and files, but for what a network would give."""
+
+    def __init__(self, spec, folder, replaced):
+        self.container = spec["containers"][0]
+        self.folder, self.files = folder, {}
+        mounts = {m["name"]: m["mountPath"] for m in self.container["volumeMounts"]}
+        for volume in spec["volumes"]:
+            place = folder / volume["name"]
+            place.mkdir(parents=True)
+            self.files[mounts[volume["name"]]] = str(place)
+            if "secret" in volume:
+                data = get("secret", volume["secret"]["secretName"])["data"]
+                for item in volume["secret"]["items"]:
+                    (place / item["path"]).write_bytes(base64.b64decode(data[item["key"]]))
+        self.env = {
+            "POD_NAME": folder.name, "POD_NAMESPACE": "home",
+            **{e["name"]: self.here(e["value"]) for e in self.container.get("env", []) if "value" in e}, **replaced,
+        }
+        if "kube-api-access" in [v["name"] for v in spec["volumes"]]:
+            self.env["KUBECONFIG"] = str(self.kubeconfig(spec["serviceAccountName"]))
+
+    def here(self, text):
+        mounted = "|".join(map(re.escape, self.files))
+        return re.sub(mounted, lambda found: self.files[found[0]], text)
+
+    def kubeconfig(self, account):
+        """The API server as this account."""
+        config = json.loads(kubectl("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
+        config["users"][0]["user"] = {"token": kubectl("-n", "home", "create", "token", account).strip()}
+        path = self.folder / "kubeconfig"
+        path.write_text(json.dumps(config))
+        return path
+
+    def args(self, **replaced):
+        flags = (self.here(arg) for arg in self.container["args"])
+        return [next((f"--{k}={v}" for k, v in replaced.items() if arg.startswith(f"--{k}=")), arg) for arg in flags]
+
+    def start(self, program, args, **more):
+        log = open(self.folder / "log", "w", encoding="utf-8")
+        env = {"PATH": os.environ["PATH"], **self.env}
+        return subprocess.Popen([BIN / program, *args], env=env, stderr=log, **more)
+
+
+def trial(values, folder):
+    helm("install", "dto", CHART, "--set", "emulator.enabled=true", *values)
+    processes = []
+    try:
+        spec = get("deployment", f"{NAME}-emulator")["spec"]["template"]["spec"]
+        pod = Pod(spec, folder / "emulator", {})
+        ports = {port: "127.0.0.1:0" for port in ("listen", "proxy", "control")}
+        emulator = pod.start("entra-emulator", pod.args(**ports), stdout=subprocess.PIPE)
+        processes.append(emulator)
+        proxy = {"DTO_HTTPS_PROXY": "http://" + json.loads(emulator.stdout.readline())["proxy"]}
+
+        spec = get("deployment", NAME)["spec"]["template"]["spec"]
+        pod = Pod(spec, folder / "operator", {**proxy, "DTO_LISTEN": "127.0.0.1:0"})
+        operator = pod.start("defender-tenant-operator", pod.args(), stdout=subprocess.DEVNULL)
+        processes.append(operator)
+        within("the operator holds its Lease", lambda: operator.poll() is None and kubectl(
+            "-n", "home", "get", "lease", "defender-tenant-operator-0", "--ignore-not-found", "-o", "jsonpath={.spec.holderIdentity}"))
+
+        # As `helm test` does: first what only the test has, then the pod.
+        items = [o for o in yaml.safe_load_all(helm("get", "hooks", "dto")) if o]
+        (test,) = [o["spec"] for o in items if o["kind"] == "Pod"]
+        roles = json.dumps({"apiVersion": "v1", "kind": "List", "items": [o for o in items if o["kind"] != "Pod"]})
+        kubectl("create", "-f", "-", stdin=roles)
+        pod = Pod(test, folder / "test", proxy)
+        ended = pod.start("defender-tenant-operator", pod.args(), stdout=sys.stdout).wait()
+        kubectl("delete", "-f", "-", stdin=roles)
+        if ended:
+            raise SystemExit(f"trial: the smoke test ended with {ended}: {(folder / 'test' / 'log').read_text()}")
+        left = kubectl("get", "dt,dapp", "-A", "-o", "name")
+        assert left == "", f"the smoke test left {left}"
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+        for log in folder.glob("*/log"):
+            if sys.exc_info()[0]:
+                print(f"--- {log.parent.name}\n{log.read_text()[-3000:]}", file=sys.stderr)
+    helm("uninstall", "dto")
+
+
+def main():
+    for namespace in ("home", "soc"):
+        kubectl("create", "namespace", namespace)
+    with tempfile.TemporaryDirectory() as folder:
+        trial([], Path(folder, "cluster"))
+        # The CRDs were kept: in namespace mode they are somebody else's.
+        trial(["--set", "watchNamespaces={soc}"], Path(folder, "namespaced"))
+    print("chart: the trial works in both modes, and leaves nothing behind")
+
+
+main()
