@@ -30,7 +30,7 @@ struct Arguments {
     /// Certificate (PEM) of a CA to use instead of a new one.
     #[arg(long, requires = "ca_key")]
     ca_cert: Option<PathBuf>,
-    /// Key (PEM, PKCS#8) of that CA.
+    /// Key (PEM: PKCS#8, PKCS#1 or SEC 1) of that CA.
     #[arg(long, requires = "ca_cert")]
     ca_key: Option<PathBuf>,
     /// Applications, tenants and token settings to start with (JSON).

@@ -87,10 +87,10 @@ def test_helm_test_in_cluster_mode_goes_by_an_application(render):
     role = objects.one("Role", name)
     assert role["metadata"]["namespace"] == "home"
     assert role["rules"] == [
-        {"apiGroups": ["defendertenant.io"], "resources": ["defendertenants"], "verbs": ["create", "get", "delete"]},
+        {"apiGroups": ["defendertenant.io"], "resources": ["defendertenants"], "verbs": ["get", "list", "create", "delete"]},
         {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
     assert objects.one("ClusterRole", name)["rules"] == [
-        {"apiGroups": ["defendertenant.io"], "resources": ["defenderapplications"], "verbs": ["create", "get", "delete"]}]
+        {"apiGroups": ["defendertenant.io"], "resources": ["defenderapplications"], "verbs": ["get", "list", "create", "delete"]}]
 
 
 def test_helm_test_in_namespace_mode_goes_by_a_credential_of_the_first_namespace(render):

@@ -84,7 +84,15 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("cargo", &["exact", "lib", "package", "release", "test"]),
     (
         "helm",
-        &["namespace", "reset-then-reuse-values", "take-ownership"],
+        &[
+            "create-namespace",
+            "logs",
+            "namespace",
+            "reset-then-reuse-values",
+            "set",
+            "take-ownership",
+            "values",
+        ],
     ),
     ("devcluster", &["audit-log", "image", "kubernetes", "node"]),
     ("kubectl config view", &["current"]),
