@@ -35,6 +35,12 @@ def helm(*args):
     return subprocess.run([os.environ["HELM_4"], "-n", "home", *args], check=True, capture_output=True, text=True).stdout
 
 
+def holder():
+    """Who holds the Lease."""
+    lease = ("lease", "defender-tenant-operator-0", "--ignore-not-found", "-o", "jsonpath={.spec.holderIdentity}")
+    return kubectl("-n", "home", "get", *lease)
+
+
 def within(what, probe):
     end = time.monotonic() + PATIENCE
     while not (found := probe()):
@@ -103,8 +109,9 @@ def trial(values, folder):
         pod = Pod(spec, folder / "operator", {**proxy, "DTO_LISTEN": "127.0.0.1:0"})
         operator = pod.start("defender-tenant-operator", pod.args(), stdout=subprocess.DEVNULL)
         processes.append(operator)
-        within("the operator holds its Lease", lambda: operator.poll() is None and kubectl(
-            "-n", "home", "get", "lease", "defender-tenant-operator-0", "--ignore-not-found", "-o", "jsonpath={.spec.holderIdentity}"))
+        within("the operator ends, or holds its Lease", lambda: operator.poll() is not None or holder())
+        if operator.poll() is not None:
+            raise SystemExit(f"trial: the operator ended with {operator.returncode}")
 
         # As `helm test` does: first what only the test has, then the pod.
         items = [o for o in yaml.safe_load_all(helm("get", "hooks", "dto")) if o]
@@ -138,4 +145,5 @@ def main():
     print("chart: the trial works in both modes, and leaves nothing behind")
 
 
-main()
+if __name__ == "__main__":
+    main()
