@@ -76,6 +76,12 @@ def test_nothing_but_the_test_is_a_hook(render, mode):
         assert annotations["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded"
 
 
+def test_helm_prints_what_the_test_says_before_it_deletes_it(render):
+    for mode in ("cluster", "trial"):
+        annotations = render(MODES[mode]).one("Pod")["metadata"]["annotations"]
+        assert annotations["helm.sh/hook-output-log-policy"] == "hook-succeeded,hook-failed"
+
+
 def test_no_custom_resource_of_ours_is_in_the_release(render, mode):
     assert not [o for o in render(MODES[mode]) if o["apiVersion"].startswith("defendertenant.io/")]
 

@@ -86,7 +86,6 @@ const OTHERS: &[(&str, &[&str])] = &[
         "helm",
         &[
             "create-namespace",
-            "logs",
             "namespace",
             "reset-then-reuse-values",
             "set",
