@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::Client;
 use reqwest::header::HeaderValue;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::Run;
+use crate::connect::NoCluster;
 use crate::controller::context::{Context, Parts, SystemClock};
 use crate::controller::preflight::{self, PreflightError};
 use crate::controller::scrape::Scrape;
@@ -21,16 +21,11 @@ use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
 use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
-use crate::entra::http::{self, HttpError, ProxyChoice};
+use crate::entra::http::{self, HttpError};
 use crate::lease::{Election, KernelClock, LeaseStore, lease_of_shard};
 use crate::metrics::Metrics;
-use crate::{server, telemetry};
+use crate::{connect, server, telemetry};
 
-/// An API server that doesn't answer the handshake within this is away.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A list or a watch that says nothing for so long is dead: the API server ends a watch after 290 s, and sends a
-/// bookmark each minute.
-const READ_TIMEOUT: Duration = Duration::from_mins(5);
 /// How often the start is tried again while the API server is away.
 const START_RETRY: Duration = Duration::from_secs(2);
 /// How long it is tried.
@@ -49,8 +44,8 @@ pub enum RunError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The kubeconfig.
-    #[error("no way to reach a cluster: {0}")]
-    Kubeconfig(String),
+    #[error(transparent)]
+    Kubeconfig(#[from] NoCluster),
     /// The port.
     #[error("--listen {address}: {error}")]
     Listen {
@@ -92,13 +87,9 @@ pub async fn run(args: Run) -> Result<(), RunError> {
     listen_for_signals(stop_sender)?;
 
     let user_agent = HeaderValue::from_str(&args.user_agent).map_err(|_| RunError::UserAgent)?;
-    let settings = http::Settings {
-        proxy: ProxyChoice::new(args.https_proxy.clone(), |name| std::env::var(name).ok()),
-        ca_bundle: args.ca_bundle.clone(),
-        ..http::Settings::default()
-    };
+    let settings = connect::microsoft(args.https_proxy.clone(), args.ca_bundle.clone());
     let microsoft = http::build(&settings)?;
-    let client = kube_client(&args).await?;
+    let client = connect::kube_client(args.kubeconfig.as_deref()).await?;
     let (listener, address) =
         server::bind(args.listen)
             .await
@@ -239,61 +230,6 @@ fn identity() -> String {
                 .into_owned()
         });
     format!("{host}_{}", uuid::Uuid::new_v4())
-}
-
-async fn kube_client(args: &Run) -> Result<Client, RunError> {
-    let bad = |error: &dyn std::fmt::Display| RunError::Kubeconfig(error.to_string());
-    let kubeconfig = match &args.kubeconfig {
-        Some(path) => Some(Kubeconfig::read_from(path).map_err(|error| bad(&error))?),
-        // A broken one must not end in another cluster.
-        None if std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty()) => {
-            Some(Kubeconfig::read().map_err(|error| bad(&format!("KUBECONFIG: {error}")))?)
-        }
-        None => Kubeconfig::read().ok(),
-    };
-    let mut config = match kubeconfig {
-        Some(kubeconfig) => {
-            let proxy = proxy_of(&kubeconfig).map(|url| url.parse()).transpose();
-            let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-                .await
-                .map_err(|error| bad(&error))?;
-            // HTTPS_PROXY is for Microsoft's hosts: only the kubeconfig itself can name one for the API server.
-            config.proxy_url = proxy.map_err(|_| bad(&"proxy-url isn't a URL"))?;
-            config
-        }
-        None => Config::incluster().map_err(|error| {
-            bad(&format!("no kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config), and not in a pod: {error}"))
-        })?,
-    };
-    // Retries are the queue's business; each request has a time-out of its own.
-    config.default_retry = false;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    config.read_timeout = Some(READ_TIMEOUT);
-    config.reset_reader_on_write = true;
-    let agent = HeaderValue::from_static(concat!(
-        "defender-tenant-operator/",
-        env!("CARGO_PKG_VERSION")
-    ));
-    config.headers.push((reqwest::header::USER_AGENT, agent));
-    Client::try_from(config).map_err(|error| bad(&error))
-}
-
-/// `proxy-url` of the current context's cluster.
-fn proxy_of(kubeconfig: &Kubeconfig) -> Option<String> {
-    let current = kubeconfig.current_context.as_ref()?;
-    let context = kubeconfig
-        .contexts
-        .iter()
-        .find(|context| context.name == *current)?
-        .context
-        .as_ref()?;
-    let cluster = kubeconfig
-        .clusters
-        .iter()
-        .find(|cluster| cluster.name == context.cluster)?
-        .cluster
-        .as_ref()?;
-    cluster.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 fn listen_for_signals(stop: watch::Sender<bool>) -> Result<(), RunError> {

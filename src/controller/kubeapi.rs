@@ -56,7 +56,8 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    fn from_kube(error: &kube::Error) -> Self {
+    /// What an error of the client comes to.
+    pub(crate) fn from_kube(error: &kube::Error) -> Self {
         let kube::Error::Api(status) = error else {
             return Self::Unreachable;
         };

@@ -37,11 +37,43 @@ pub enum PreflightError {
 }
 
 /// One permission.
-struct Need {
-    verb: &'static str,
-    group: &'static str,
-    resource: &'static str,
-    subresource: Option<&'static str>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// `get`
+    pub verb: &'static str,
+    /// API group; empty for Kubernetes' own.
+    pub group: &'static str,
+    /// `secrets`
+    pub resource: &'static str,
+    /// `status`
+    pub subresource: Option<&'static str>,
+}
+
+impl Need {
+    /// `defendertenants.defendertenant.io/status`
+    #[must_use]
+    pub fn resource_name(&self) -> String {
+        let group = if self.group.is_empty() {
+            String::new()
+        } else {
+            format!(".{}", self.group)
+        };
+        let sub = self.subresource.map(|sub| format!("/{sub}"));
+        format!("{}{group}{}", self.resource, sub.unwrap_or_default())
+    }
+}
+
+/// Whether a permission is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Review {
+    /// Which.
+    pub need: Need,
+    /// Where; everywhere if absent.
+    pub namespace: Option<String>,
+    /// Of which name; of any if absent.
+    pub name: Option<String>,
+    /// It is.
+    pub allowed: bool,
 }
 
 const fn need(
@@ -107,16 +139,17 @@ pub struct Scope {
 
 /// Where a permission is needed.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place<'a> {
+pub struct Place<'a> {
     /// `None`: everywhere.
-    namespace: Option<&'a str>,
+    pub namespace: Option<&'a str>,
     /// `None`: of any name.
-    name: Option<&'a str>,
+    pub name: Option<&'a str>,
 }
 
 impl Scope {
     /// Each permission that is needed, and where.
-    fn needs(&self) -> Vec<(&'static Need, Place<'_>)> {
+    #[must_use]
+    pub fn needs(&self) -> Vec<(&'static Need, Place<'_>)> {
         let mut needs: Vec<(&'static Need, Place<'_>)> = Vec::new();
         for namespace in &self.namespaces {
             let place = Place {
@@ -150,7 +183,8 @@ pub async fn check(client: &Client, scope: &Scope) -> Result<(), PreflightError>
     permissions(client, scope).await
 }
 
-async fn versions(client: &Client, scope: &Scope) -> Result<(), PreflightError> {
+/// Checks that the CRDs are there.
+pub async fn versions(client: &Client, scope: &Scope) -> Result<(), PreflightError> {
     let groups = client
         .list_api_groups()
         .await
@@ -193,29 +227,9 @@ async fn versions(client: &Client, scope: &Scope) -> Result<(), PreflightError> 
 
 /// Checks the permissions, all of them, so that one round of mending is enough.
 pub async fn permissions(client: &Client, scope: &Scope) -> Result<(), PreflightError> {
-    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut missing = Vec::new();
     for (need, place) in scope.needs() {
-        let review = SelfSubjectAccessReview {
-            spec: SelfSubjectAccessReviewSpec {
-                resource_attributes: Some(ResourceAttributes {
-                    verb: Some(need.verb.to_owned()),
-                    group: Some(need.group.to_owned()),
-                    resource: Some(need.resource.to_owned()),
-                    subresource: need.subresource.map(str::to_owned),
-                    namespace: place.namespace.map(str::to_owned),
-                    name: place.name.map(str::to_owned),
-                    ..ResourceAttributes::default()
-                }),
-                ..SelfSubjectAccessReviewSpec::default()
-            },
-            ..SelfSubjectAccessReview::default()
-        };
-        let answer = api
-            .create(&PostParams::default(), &review)
-            .await
-            .map_err(|error| unreachable(&error))?;
-        if !answer.status.is_some_and(|status| status.allowed) {
+        if !review(client, *need, place).await?.allowed {
             missing.push(describe(need, place));
         }
     }
@@ -226,16 +240,41 @@ pub async fn permissions(client: &Client, scope: &Scope) -> Result<(), Preflight
     }
 }
 
-fn describe(need: &Need, place: Place<'_>) -> String {
-    let group = if need.group.is_empty() {
-        String::new()
-    } else {
-        format!(".{}", need.group)
+/// Asks the API server for one permission.
+pub async fn review(
+    client: &Client,
+    need: Need,
+    place: Place<'_>,
+) -> Result<Review, PreflightError> {
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                verb: Some(need.verb.to_owned()),
+                group: Some(need.group.to_owned()),
+                resource: Some(need.resource.to_owned()),
+                subresource: need.subresource.map(str::to_owned),
+                namespace: place.namespace.map(str::to_owned),
+                name: place.name.map(str::to_owned),
+                ..ResourceAttributes::default()
+            }),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
     };
-    let sub = need
-        .subresource
-        .map(|sub| format!("/{sub}"))
-        .unwrap_or_default();
+    let answer = api
+        .create(&PostParams::default(), &review)
+        .await
+        .map_err(|error| unreachable(&error))?;
+    Ok(Review {
+        need,
+        namespace: place.namespace.map(str::to_owned),
+        name: place.name.map(str::to_owned),
+        allowed: answer.status.is_some_and(|status| status.allowed),
+    })
+}
+
+fn describe(need: &Need, place: Place<'_>) -> String {
     let name = place
         .name
         .map(|name| format!(" {name}"))
@@ -244,10 +283,10 @@ fn describe(need: &Need, place: Place<'_>) -> String {
         || "in all namespaces".to_owned(),
         |ns| format!("in namespace {ns}"),
     );
-    format!("{} {}{group}{sub}{name} {place}", need.verb, need.resource)
+    format!("{} {}{name} {place}", need.verb, need.resource_name())
 }
 
-fn unreachable(error: &kube::Error) -> PreflightError {
+pub(crate) fn unreachable(error: &kube::Error) -> PreflightError {
     // Neither discovery nor access reviews carry anything secret.
     let text = match error {
         kube::Error::Api(status) => format!("status {} {}", status.code, status.reason),

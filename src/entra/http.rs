@@ -174,6 +174,10 @@ pub fn build(settings: &Settings) -> Result<reqwest::Client, HttpError> {
 }
 
 fn proxy(url: &SecretString) -> Result<Proxy, HttpError> {
+    Proxy::https(proxy_url(url)?).map_err(|_| HttpError::ProxyUrl)
+}
+
+pub(super) fn proxy_url(url: &SecretString) -> Result<Url, HttpError> {
     let text = url.expose_secret().trim();
     // As curl and others do.
     let parsed = if text.contains("://") {
@@ -185,7 +189,7 @@ fn proxy(url: &SecretString) -> Result<Proxy, HttpError> {
     if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() {
         return Err(HttpError::ProxyUrl);
     }
-    Proxy::https(parsed).map_err(|_| HttpError::ProxyUrl)
+    Ok(parsed)
 }
 
 fn read_bundle(path: &Path) -> Result<Vec<Certificate>, HttpError> {

@@ -7,4 +7,5 @@ pub mod discovery;
 mod encode;
 pub mod federated;
 pub mod http;
+pub mod route;
 pub(crate) mod transport;

@@ -53,19 +53,10 @@ fn append(body: &mut Zeroizing<Vec<u8>>, chunk: &[u8], limit: usize) {
 pub(crate) fn classify(error: &reqwest::Error) -> Transport {
     let mut tls = false;
     let mut proxy = false;
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(cause) = next {
+    for cause in causes(error) {
         tls |= cause.is::<rustls::Error>();
         // hyper-util doesn't export the type of it.
         proxy |= is_refusal_of_the_proxy(&cause.to_string());
-        // An `io::Error` hides the error that it wraps: its `source` is that one's.
-        next = match cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-        {
-            Some(inner) => Some(inner),
-            None => cause.source(),
-        };
     }
     if error.is_timeout() {
         Transport::Timeout
@@ -77,6 +68,22 @@ pub(crate) fn classify(error: &reqwest::Error) -> Transport {
         Transport::Connect
     } else {
         Transport::Reset
+    }
+}
+
+/// What led to an error, the nearest first.
+pub(crate) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause| led_to(*cause))
+}
+
+/// An `io::Error` hides the error that it wraps: its `source` is that one's.
+fn led_to<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let wrapped = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    match wrapped {
+        Some(inner) => Some(inner),
+        None => cause.source(),
     }
 }
 
