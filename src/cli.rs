@@ -9,6 +9,12 @@ use secrecy::SecretString;
 use crate::core::gathered::SecretRefPolicy;
 use crate::telemetry::LogFormat;
 
+mod doctor;
+mod smoke;
+
+pub use doctor::{Doctor, Output};
+pub use smoke::SmokeTest;
+
 /// Keeps a live Microsoft Defender API token per customer tenant in a Kubernetes Secret.
 #[derive(Debug, Parser)]
 #[command(name = "defender-tenant-operator", version, propagate_version = true)]
@@ -23,6 +29,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator.
     Run(Box<Run>),
+    /// Check from inside the cluster what the operator needs, and say what to do; ends with 1 if something is wrong.
+    Doctor(Box<Doctor>),
+    /// Make a tenant, wait for its token, call the API with it, and remove everything; ends with 1 if that doesn't work.
+    SmokeTest(Box<SmokeTest>),
     /// Print the CustomResourceDefinitions.
     Crds,
     /// Print the version.
@@ -236,23 +246,77 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_of_run_has_its_environment_variable() {
+    fn every_flag_has_its_environment_variable() {
         let cli = Cli::command();
-        let run = cli
-            .get_subcommands()
-            .find(|c| c.get_name() == "run")
-            .unwrap();
-        for arg in run
-            .get_arguments()
-            .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
-        {
-            let flag = arg.get_long().unwrap();
-            let env = arg.get_env().unwrap().to_str().unwrap();
-            assert_eq!(
-                env,
-                format!("DTO_{}", flag.to_uppercase().replace('-', "_"))
-            );
+        let mut seen = 0;
+        for command in cli.get_subcommands() {
+            for arg in command
+                .get_arguments()
+                .filter(|arg| !matches!(arg.get_id().as_str(), "help" | "version"))
+            {
+                let flag = arg.get_long().unwrap();
+                let env = arg.get_env().unwrap().to_str().unwrap();
+                // `run` has a flag of this name that means something else.
+                let suffix = match (command.get_name(), flag) {
+                    ("smoke-test", "secret-ref") => "_NAME",
+                    _ => "",
+                };
+                assert_eq!(
+                    env,
+                    format!("DTO_{}{suffix}", flag.to_uppercase().replace('-', "_"))
+                );
+                seen += 1;
+            }
         }
+        assert!(seen > 30, "{seen}");
+    }
+
+    /// They are set once, for the operator's pod.
+    #[test]
+    fn a_flag_that_doctor_shares_with_run_is_the_same() {
+        let cli = Cli::command();
+        let run = cli.find_subcommand("run").unwrap();
+        let doctor = cli.find_subcommand("doctor").unwrap();
+        let mut shared = 0;
+        for arg in doctor.get_arguments() {
+            let same = |other: &&clap::Arg| other.get_long() == arg.get_long();
+            let Some(other) = run.get_arguments().find(same) else {
+                continue;
+            };
+            assert_eq!(arg.get_default_values(), other.get_default_values());
+            assert_eq!(arg.get_value_delimiter(), other.get_value_delimiter());
+            assert_eq!(arg.get_num_args(), other.get_num_args());
+            shared += 1;
+        }
+        assert!(shared >= 8, "{shared}");
+    }
+
+    #[test]
+    fn a_smoke_test_takes_one_of_two_credentials() {
+        let id = "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10";
+        let usual = ["smoke-test", "--namespace", "soc", "--tenant-id", id];
+        let with = |more: &[&str]| parse(&[&usual[..], more].concat());
+        assert!(with(&["--secret-ref", "partner"]).is_ok());
+        assert!(with(&["--application-secret", "a", "--client-id", id]).is_ok());
+        for bad in [
+            &[][..],
+            &["--application-secret", "a"],
+            &["--client-id", id],
+            &["--secret-ref", "a", "--client-id", id],
+            &[
+                "--secret-ref",
+                "a",
+                "--application-secret",
+                "a",
+                "--client-id",
+                id,
+            ],
+            &["--secret-ref", "a", "--timeout", "0"],
+        ] {
+            assert_eq!(with(bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+        let common = ["smoke-test", "--namespace", "soc", "--tenant-id", "common"];
+        assert!(parse(&[&common[..], &["--secret-ref", "a"]].concat()).is_err());
     }
 
     #[test]
@@ -274,7 +338,9 @@ mod tests {
 
     #[test]
     fn a_proxy_password_is_not_shown() {
-        let cli = parse(&["run", "--https-proxy", "http://user:canary@proxy:3128"]).unwrap();
-        assert!(!format!("{cli:?}").contains("canary"));
+        for command in ["run", "doctor"] {
+            let cli = parse(&[command, "--https-proxy", "http://user:canary@proxy:3128"]).unwrap();
+            assert!(!format!("{cli:?}").contains("canary"));
+        }
     }
 }

@@ -11,8 +11,9 @@ pub fn page() -> String {
     let mut text = head(
         "Flags",
         "The command line of `defender-tenant-operator`. Each flag is also an environment variable; the flag wins. \
-         Exit codes: 0 after SIGTERM; 1 if it can't go on, for a permission that was taken away say; 2 for a bad \
-         configuration.",
+         Exit codes: 2 for a bad configuration. Of `run`, 0 after SIGTERM and 1 if it can't go on, for a permission \
+         that was taken away say; of `doctor` and `smoke-test`, 0 if all is well and 1 if something isn't \
+         ([more](../doctor.md)).",
     );
     for command in cli.get_subcommands().filter(|c| c.get_name() != "help") {
         text += &subcommand(command);
