@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::credentials::{Facts, Known};
-use super::leader::Leadership;
+use super::leader::LeaseState;
 use super::reach::middle;
 use super::server::Version;
 use super::tenants::Survey;
@@ -151,17 +151,17 @@ impl Cluster {
     }
 
     /// The Lease of the operator.
-    pub async fn lease(&self, namespace: &str, name: &str) -> Result<Leadership, ApiError> {
+    pub async fn lease(&self, namespace: &str, name: &str) -> Result<LeaseState, ApiError> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
         let lease = match tokio::time::timeout(REQUEST, api.get_opt(name)).await {
             Err(_) => return Err(ApiError::Unreachable),
             Ok(found) => found.map_err(|error| ApiError::from_kube(&error))?,
         };
         Ok(match lease {
-            None => Leadership::NoLease,
+            None => LeaseState::NoLease,
             Some(lease) => {
                 let spec = lease.spec.unwrap_or_default();
-                Leadership::Lease {
+                LeaseState::Lease {
                     holder: spec.holder_identity,
                     renewed: spec.renew_time.map(|time| time.0),
                     duration: spec.lease_duration_seconds,

@@ -11,7 +11,7 @@ const SHOWN: usize = 300;
 
 /// What is known of the Lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Leadership {
+pub enum LeaseState {
     /// There is none.
     NoLease,
     /// It is there.
@@ -27,11 +27,11 @@ pub enum Leadership {
 
 /// Whether somebody leads.
 #[must_use]
-pub fn leader(lease: &str, found: &Leadership, now: Timestamp) -> Finding {
+pub fn leader(lease: &str, found: &LeaseState, now: Timestamp) -> Finding {
     let subject = format!("Lease {lease}");
     let start = "no tenant is served: see whether the operator's pods run, and what they log (kubectl get pods, kubectl logs)";
     let (holder, renewed, duration) = match found {
-        Leadership::NoLease => {
+        LeaseState::NoLease => {
             return Finding::warning(
                 Check::Leader,
                 &subject,
@@ -39,7 +39,7 @@ pub fn leader(lease: &str, found: &Leadership, now: Timestamp) -> Finding {
                 "it is made when the operator starts: see whether its pods run, and whether they have the same --lease-name and namespace as this check",
             );
         }
-        Leadership::Lease {
+        LeaseState::Lease {
             holder,
             renewed,
             duration,
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn each_state_of_the_lease_is_told() {
         let now = Timestamp::from_second(1_000).unwrap();
-        let held = |holder: Option<&str>, renewed: Option<i64>, duration| Leadership::Lease {
+        let held = |holder: Option<&str>, renewed: Option<i64>, duration| LeaseState::Lease {
             holder: holder.map(str::to_owned),
             renewed: renewed.map(|second| Timestamp::from_second(second).unwrap()),
             duration,
@@ -135,7 +135,7 @@ mod tests {
                 ),
             ),
             (
-                Leadership::NoLease,
+                LeaseState::NoLease,
                 Finding::warning(
                     Check::Leader,
                     "Lease op/dto-0",

@@ -233,7 +233,7 @@ impl Lab {
         self.canary.lock().expect("the canary").secret(secret);
     }
 
-    fn search(&self, place: &str, text: &str) {
+    pub(super) fn search(&self, place: &str, text: &str) {
         let found = self.canary.lock().expect("the canary").find(text);
         assert!(
             found.is_none(),

@@ -4,6 +4,7 @@ mod applications;
 mod arena;
 mod audit;
 mod canary;
+mod doctor;
 mod emulator;
 #[allow(dead_code, reason = "shared with the component tests")]
 mod identity;
@@ -21,6 +22,7 @@ mod wait;
 
 pub use arena::{Arena, application_crd, client, crd, crd_bytes, run};
 pub use audit::{Count, Request, count};
+pub use doctor::Ended;
 pub use emulator::{Emulator, Journaled};
 pub use identity::Identity;
 pub use lab::{Lab, Setup};

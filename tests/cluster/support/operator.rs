@@ -11,7 +11,7 @@ use super::arena::Arena;
 use super::wait::{Patience, eventually, poll};
 
 /// Variables that would change what an operator does.
-const AMBIENT: [&str; 8] = [
+pub(super) const AMBIENT: [&str; 8] = [
     "KUBECONFIG",
     "HTTPS_PROXY",
     "https_proxy",
