@@ -34,6 +34,7 @@ test-unit: ## Unit and component tests, and those of the documents (no cluster)
 test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the oldest that we promise
 	$(CARGO) test --workspace --test cleanup --test command_line --test control_plane
 	$(CARGO) test --workspace --test cluster -- --test-threads 10
+	$(CARGO) test --workspace --test permissions
 
 .PHONY: node-needs test-node-cluster
 node-needs: ## Install what a cluster with a node needs (containerd, runc, CNI plugins, nftables); root, apt-get

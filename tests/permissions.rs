@@ -16,7 +16,7 @@ const NAMESPACED: &str = include_str!("../deploy/rbac-namespaced.yaml");
 /// The operator's service account in every test.
 const ACCOUNT: &str = ":defender-tenant-operator";
 /// Tests that take permissions away, or ask for what isn't granted, by the beginning of their namespaces.
-const ON_PURPOSE: [&str; 0] = [];
+const ON_PURPOSE: [&str; 3] = [":leaseless-", ":unwatched-", ":denied-"];
 
 /// `secrets get`, `defendertenant.io/defendertenants/status update`
 type Verbs = BTreeSet<String>;

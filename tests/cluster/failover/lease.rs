@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use super::fleet::{lab, leader};
-use crate::support::{Act, Call, Lab, Member, Patience, Rule, eventually, guid, run};
+use crate::support::{Act, Call, Lab, Member, Patience, Rule, Setup, eventually, guid, run};
 
 const NAME: &str = "defender-tenant-operator-0";
 
@@ -45,7 +45,12 @@ async fn takes_over(member: &Member) {
 #[test]
 fn a_leader_that_is_told_to_stop_gives_the_lease_back_at_once() {
     run(async {
-        let mut lab = lab("handover", &[]).await;
+        // It serves the whole cluster, for a change.
+        let setup = Setup {
+            no_operator: true,
+            ..Setup::default()
+        };
+        let mut lab = Lab::of_applications("handover", setup).await;
         let (mut first, second) = pair(&mut lab).await;
         lab.consented("contoso", &guid(1), json!({})).await;
         lab.ready("contoso").await;
