@@ -168,7 +168,7 @@ def test_a_monitor_by_render_mode(render, mode, args, count):
 def test_a_monitor_scrapes_the_operator(render, kind, endpoints):
     objects = render({"monitor": {"enabled": True, "kind": kind, "renderMode": "alwaysRender", "interval": "30s"}})
     monitor = objects.one(kind)
-    assert monitor["spec"][endpoints] == [{"port": "http", "path": "/metrics", "interval": "30s"}]
+    assert monitor["spec"][endpoints] == [{"port": "http", "path": "/metrics", "honorLabels": True, "interval": "30s"}]
     target = objects.one("Service")["metadata"]["labels"] if kind == "ServiceMonitor" else (
         objects.one("Deployment")["spec"]["template"]["metadata"]["labels"])
     assert monitor["spec"]["selector"]["matchLabels"].items() <= target.items()
