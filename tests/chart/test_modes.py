@@ -1,5 +1,7 @@
 """What holds in every mode, and what makes the modes differ."""
 
+import textwrap
+
 import pytest
 import yaml
 
@@ -217,6 +219,9 @@ def test_the_chart_has_the_operators_version():
 
 
 def test_the_alerts_are_those_of_the_documents(render):
-    told = (ROOT / "docs/application.md").read_text().split("```yaml\ngroups:\n", 1)[1].split("```", 1)[0]
+    told = []
+    for page in ["application", "high-availability"]:
+        text = textwrap.dedent((ROOT / f"docs/{page}.md").read_text().split("groups:\n", 1)[1].split("```", 1)[0])
+        told += yaml.safe_load("groups:\n" + text)["groups"]
     rule = render(MODES["all-on"]).one("PrometheusRule")
-    assert rule["spec"]["groups"] == yaml.safe_load("groups:\n" + told)["groups"]
+    assert rule["spec"]["groups"] == told
