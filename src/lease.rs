@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -13,7 +14,11 @@ use crate::metrics::Metrics;
 
 mod store;
 
+use store::LeaseError;
 pub use store::LeaseStore;
+
+#[cfg(test)]
+mod tests;
 
 /// The Lease that one process of `--shards 1` holds.
 #[must_use]
@@ -98,15 +103,38 @@ fn nanos(time: BootTime) -> u64 {
     u64::try_from(time.0.as_nanos()).unwrap_or(u64::MAX - 1)
 }
 
+/// Why this process may act no longer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseLost {
+    /// Somebody else is its holder.
+    #[error(
+        "the Lease is lost: {0} holds it. This process ends, and is a standby once it is started anew"
+    )]
+    Taken(String),
+    /// Nobody is.
+    #[error(
+        "the Lease is lost: somebody released it. This process ends; started anew, it stands for election again"
+    )]
+    Released,
+    /// No renewal was accepted in time.
+    #[error(
+        "the Lease is lost: no renewal was accepted for 10 s ({0}). This process ends; if that comes again, see to the API server and to the operator's Role for leases"
+    )]
+    NotRenewed(&'static str),
+    /// A bug.
+    #[error("the election has ended by itself")]
+    Ended,
+}
+
 /// Where this process stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Role {
     Standby,
     /// `heir`: somebody else led until a moment ago.
     Leader {
         heir: bool,
     },
-    Former,
+    Former(LeaseLost),
 }
 
 /// This process' part in the election.
@@ -152,7 +180,7 @@ impl Election {
             leadership: leadership.clone(),
             metrics,
             tell,
-            failing: false,
+            failing: None,
         };
         let task = tokio::spawn(candidate.run(is_ready, released));
         Self {
@@ -180,29 +208,32 @@ impl Election {
     }
 
     /// Waits until this process leads. Returns whether it is an heir: its predecessor's last writes may not have been told
-    /// yet.
-    pub async fn won(&mut self) -> bool {
+    /// yet. It may also lose before it ever led.
+    pub async fn won(&mut self) -> Result<bool, LeaseLost> {
         let Some(campaign) = &mut self.campaign else {
-            return false;
+            return Ok(false);
         };
-        let won = campaign
-            .role
-            .wait_for(|role| matches!(role, Role::Leader { .. }))
-            .await;
-        match won.map(|role| *role) {
-            Ok(Role::Leader { heir }) => heir,
-            _ => std::future::pending().await,
+        match campaign.role.wait_for(|role| *role != Role::Standby).await {
+            Ok(role) => match &*role {
+                Role::Leader { heir } => Ok(*heir),
+                Role::Former(loss) => Err(loss.clone()),
+                Role::Standby => Err(LeaseLost::Ended),
+            },
+            Err(_) => Err(LeaseLost::Ended),
         }
     }
 
-    /// Waits until this process has lost the Lease.
-    pub async fn lost(&mut self) {
-        match &mut self.campaign {
-            None => std::future::pending().await,
-            // An election that has ended by itself is lost as well.
-            Some(campaign) => {
-                let _ = campaign.role.wait_for(|role| *role == Role::Former).await;
-            }
+    /// Waits until this process has lost the Lease, and tells why.
+    pub async fn lost(&mut self) -> LeaseLost {
+        let Some(campaign) = &mut self.campaign else {
+            return std::future::pending().await;
+        };
+        let lost = campaign
+            .role
+            .wait_for(|role| matches!(role, Role::Former(_)));
+        match lost.await.as_deref() {
+            Ok(Role::Former(loss)) => loss.clone(),
+            _ => LeaseLost::Ended,
         }
     }
 
@@ -223,12 +254,15 @@ struct Candidate {
     leadership: Arc<Leadership>,
     metrics: Metrics,
     tell: watch::Sender<Role>,
-    failing: bool,
+    failing: Option<LeaseError>,
 }
 
 impl Candidate {
     async fn run(mut self, mut ready: watch::Receiver<bool>, mut released: oneshot::Receiver<()>) {
         loop {
+            if !matches!(released.try_recv(), Err(TryRecvError::Empty)) {
+                return self.give_back().await;
+            }
             if *ready.borrow_and_update() {
                 self.elector.ready(self.clock.now());
             }
@@ -242,9 +276,9 @@ impl Candidate {
                 Move::Look => self.look().await,
                 Move::Claim(claim) => self.claim(claim).await,
                 Move::End => {
-                    self.leadership.set(None);
-                    self.metrics.leader.set(0);
-                    let _ = self.tell.send(Role::Former);
+                    self.resign();
+                    let loss = self.loss();
+                    let _ = self.tell.send(Role::Former(loss));
                     return;
                 }
             }
@@ -301,26 +335,41 @@ impl Candidate {
     }
 
     fn answered(&mut self) {
-        if std::mem::take(&mut self.failing) {
+        if self.failing.take().is_some() {
             tracing::info!(lease = self.store.name(), "the Lease is reached again");
         }
     }
 
-    fn unanswered(&mut self, error: store::LeaseError) {
-        if !std::mem::replace(&mut self.failing, true) {
+    fn unanswered(&mut self, error: LeaseError) {
+        if self.failing.replace(error) != Some(error) {
             tracing::warn!(lease = self.store.name(), %error, "the Lease isn't reached; it is tried again");
         }
     }
 
-    async fn give_back(self) {
-        let now = self.clock.now();
-        let Some(claim) = self.elector.release(Timestamp::now()) else {
-            return;
-        };
-        let patience = self.elector.patience(now);
-        // Whatever this process would still begin, it begins no more.
+    /// Whatever this process would still begin, it begins no more.
+    fn resign(&self) {
         self.leadership.set(None);
         self.metrics.leader.set(0);
+    }
+
+    fn loss(&self) -> LeaseLost {
+        if let Some(error) = self.failing {
+            return LeaseLost::NotRenewed(error.as_str());
+        }
+        match self.elector.lost_to() {
+            Some("") => LeaseLost::Released,
+            Some(holder) => LeaseLost::Taken(holder.to_owned()),
+            None => LeaseLost::NotRenewed("this process or its machine stood still"),
+        }
+    }
+
+    async fn give_back(mut self) {
+        let claim = self.elector.release(Timestamp::now());
+        let patience = self.elector.patience(self.clock.now());
+        self.resign();
+        let Some(claim) = claim else {
+            return;
+        };
         if let Ok(Claimed::Accepted(_)) = self.store.claim(&claim, patience).await {
             tracing::info!(lease = self.store.name(), "the Lease is given back");
         }

@@ -28,6 +28,8 @@ use crate::{connect, server, telemetry};
 
 /// How often the start is tried again while the API server is away.
 const START_RETRY: Duration = Duration::from_secs(2);
+/// Giving the Lease back may take so long.
+const RELEASE: Duration = Duration::from_secs(5);
 /// How long it is tried.
 const START_PATIENCE: u32 = 30;
 
@@ -159,7 +161,8 @@ pub async fn run(args: Run) -> Result<(), RunError> {
     let concurrency = usize::from(args.concurrency);
     let result = controller::run(ctx, scope, concurrency, ready.clone(), &mut election, stop).await;
     if result.is_ok() {
-        election.release().await;
+        // The kubelet's patience is for what was under way; whoever waits for the Lease can wait for its end.
+        let _ = tokio::time::timeout(RELEASE, election.release()).await;
     }
     ready.store(false, Ordering::Release);
     server.abort();

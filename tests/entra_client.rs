@@ -13,6 +13,8 @@ mod discovery;
 mod identity;
 #[path = "entra_client/lab.rs"]
 mod lab;
+#[path = "entra_client/led.rs"]
+mod led;
 #[path = "entra_client/probe.rs"]
 mod probe;
 #[path = "entra_client/tokens.rs"]

@@ -178,6 +178,19 @@ impl Context {
         self.clock.now()
     }
 
+    /// This process leads from now on: everybody gets a turn.
+    pub fn wake_all(&self) {
+        let keys: Vec<Key> = {
+            let state = self.state();
+            state
+                .world
+                .tenants()
+                .map(|tenant| tenant.key.clone())
+                .collect()
+        };
+        self.wake(keys);
+    }
+
     /// Another process acted until a moment ago: what it wrote last, the watches may not have told yet.
     pub fn inherit(&self) {
         let until = saturating_add(self.now(), HEIR_FOR).as_second();
@@ -195,8 +208,11 @@ impl Context {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something happened to these tenants.
+    /// Something happened to these tenants. Who stands by gives no turns: everybody gets one once it leads.
     pub fn wake(&self, keys: impl IntoIterator<Item = Key>) {
+        if !self.leadership.holds() {
+            return;
+        }
         let mut any = false;
         {
             let mut state = self.state();

@@ -398,3 +398,44 @@ fn metadata_of(text: &str) -> Result<ObjectMeta, ApiError> {
     let object: SecretMeta = serde_json::from_str(text).map_err(|_| ApiError::Unreachable)?;
     Ok(object.metadata)
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+    use kube::client::Body;
+    use tower_test::mock;
+
+    use super::*;
+    use crate::controller::Events;
+    use crate::core::conditions::Notice;
+    use crate::core::testing;
+    use crate::lease::KernelClock;
+
+    /// Everything that a turn asks goes through one function, and Events.
+    #[tokio::test]
+    async fn without_leadership_the_api_server_is_asked_nothing() {
+        let (service, mut server) = mock::pair::<Request<Body>, http::Response<Body>>();
+        let client = Client::new(service, "soc");
+        let standby = Leadership::to_be_won(Arc::new(KernelClock));
+        let api = KubeApi::new(client.clone(), Metrics::new(), standby.clone());
+        let events = Events::new(client.clone(), None, standby);
+        let tenant = testing::tenant();
+        let status = DefenderTenantStatus::default();
+        let notice = Notice {
+            warning: true,
+            reason: "Reason",
+            note: String::new(),
+        };
+        assert!(api.look(&tenant.key).now_or_never().is_none());
+        assert!(api.write_status(&tenant, &status).now_or_never().is_none());
+        assert!(api.delete(&tenant.key, "u", "1").now_or_never().is_none());
+        assert!(events.publish(&tenant, &notice).now_or_never().is_none());
+        // Somebody who leads is the first to be heard.
+        let leader = KubeApi::new(client, Metrics::new(), Leadership::for_good());
+        let key = Key::new("soc", "by-a-leader");
+        let asked = tokio::spawn(async move { leader.look(&key).await });
+        let (request, _) = server.next_request().await.expect("a request");
+        assert!(request.uri().path().ends_with("/by-a-leader"));
+        asked.abort();
+    }
+}

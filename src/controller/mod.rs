@@ -36,7 +36,7 @@ use crate::core::errors::Scope;
 use crate::core::gate::MintKey;
 use crate::core::reason::Reason;
 use crate::entra::clouds;
-use crate::lease::Election;
+use crate::lease::{Election, LeaseLost};
 use context::{Context, State};
 use watch::Told;
 use world::Known;
@@ -48,8 +48,8 @@ pub enum ControllerError {
     #[error(transparent)]
     Permission(#[from] preflight::PreflightError),
     /// Another process leads, or the Lease couldn't be renewed in time.
-    #[error("the Lease is lost: another process of the operator acts from now on")]
-    LeaseLost,
+    #[error(transparent)]
+    Lease(#[from] LeaseLost),
     /// A watch ended, which none does by itself.
     #[error("a watch has ended")]
     WatchEnded,
@@ -91,7 +91,10 @@ pub async fn run(
         tokio::select! {
             () = stopped(&mut stop) => return Ok(()),
             denied = guard.denied() => return Err(denied.into()),
-            heir = election.won() => break heir,
+            won = election.won() => match won {
+                Ok(heir) => break heir,
+                Err(loss) => return Err(loss.into()),
+            },
             message = told.recv() => match message {
                 Some(Told::Listed) => {}
                 Some(Told::Forbidden) => guard.suspect(),
@@ -103,6 +106,7 @@ pub async fn run(
         ctx.inherit();
     }
     resume_gate(&ctx);
+    ctx.wake_all();
     let (end, ended) = tokio::sync::watch::channel(false);
     let dispatcher = dispatch::run(ctx.clone(), concurrency, ended);
     tokio::pin!(dispatcher);
@@ -111,7 +115,7 @@ pub async fn run(
         tokio::select! {
             () = stopped(&mut stop) => break Ok(()),
             // Nothing may be begun any more, and what is under way is the successor's to do.
-            () = election.lost() => return Err(ControllerError::LeaseLost),
+            loss = election.lost() => return Err(loss.into()),
             denied = guard.denied() => break Err(denied.into()),
             () = &mut dispatcher => return Ok(()),
             // It never ends by itself: what it panicked of is in no state that others read.
@@ -131,7 +135,7 @@ pub async fn run(
     let _ = end.send(true);
     tokio::select! {
         () = dispatcher => result,
-        () = election.lost() => Err(ControllerError::LeaseLost),
+        loss = election.lost() => Err(loss.into()),
     }
 }
 

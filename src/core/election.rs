@@ -187,6 +187,13 @@ impl Elector {
         self.heir
     }
 
+    /// Who held the Lease when it was seen not to be this candidate's any more; an empty name if it was released.
+    #[must_use]
+    pub fn lost_to(&self) -> Option<&str> {
+        let holder = self.holder().unwrap_or_default();
+        (self.lost && holder != self.identity).then_some(holder)
+    }
+
     /// Who was seen to hold the Lease last.
     #[must_use]
     pub fn holder(&self) -> Option<&str> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::PostParams;
 use kube::{Api, Client};
 
@@ -25,12 +25,26 @@ pub enum LeaseError {
     Unreachable,
 }
 
+impl LeaseError {
+    /// In few words.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forbidden => "not permitted",
+            Self::Refused(_) => "the API server refuses it",
+            Self::Unreachable => "the API server doesn't answer",
+        }
+    }
+}
+
 /// One Lease of the operator's namespace.
 #[derive(Clone)]
 pub struct LeaseStore {
     api: Api<Lease>,
     namespace: String,
     name: String,
+    /// As it was read or written last: what others wrote into it stays.
+    last: Option<Lease>,
 }
 
 impl LeaseStore {
@@ -41,6 +55,7 @@ impl LeaseStore {
             api: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
             name,
+            last: None,
         }
     }
 
@@ -51,25 +66,24 @@ impl LeaseStore {
     }
 
     /// Reads it.
-    pub async fn look(&self, patience: Duration) -> Result<Option<Standing>, LeaseError> {
+    pub async fn look(&mut self, patience: Duration) -> Result<Option<Standing>, LeaseError> {
         match tokio::time::timeout(patience, self.api.get_opt(&self.name)).await {
-            Ok(Ok(lease)) => Ok(lease.map(standing)),
+            Ok(Ok(lease)) => {
+                self.last.clone_from(&lease);
+                Ok(lease.map(standing))
+            }
             Ok(Err(error)) => Err(cause(&error)),
             Err(_) => Err(LeaseError::Unreachable),
         }
     }
 
     /// Writes it over exactly what was seen.
-    pub async fn claim(&self, claim: &Claim, patience: Duration) -> Result<Claimed, LeaseError> {
-        let lease = Lease {
-            metadata: ObjectMeta {
-                name: Some(self.name.clone()),
-                namespace: Some(self.namespace.clone()),
-                resource_version: claim.over.clone(),
-                ..ObjectMeta::default()
-            },
-            spec: Some(spec(&claim.record)),
-        };
+    pub async fn claim(
+        &mut self,
+        claim: &Claim,
+        patience: Duration,
+    ) -> Result<Claimed, LeaseError> {
+        let lease = self.draft(claim);
         let params = PostParams::default();
         let sent = async {
             if claim.over.is_some() {
@@ -80,7 +94,8 @@ impl LeaseStore {
         };
         match tokio::time::timeout(patience, sent).await {
             Ok(Ok(lease)) => {
-                let version = lease.metadata.resource_version.unwrap_or_default();
+                let version = lease.metadata.resource_version.clone().unwrap_or_default();
+                self.last = Some(lease);
                 Ok(Claimed::Accepted(version))
             }
             Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(Claimed::Conflict),
@@ -88,6 +103,23 @@ impl LeaseStore {
             Ok(Err(error)) => Err(cause(&error)),
             Err(_) => Err(LeaseError::Unreachable),
         }
+    }
+
+    fn draft(&self, claim: &Claim) -> Lease {
+        let same =
+            |lease: &&Lease| claim.over.is_some() && lease.metadata.resource_version == claim.over;
+        let mut lease = self.last.as_ref().filter(same).cloned().unwrap_or_default();
+        lease.metadata.name = Some(self.name.clone());
+        lease.metadata.namespace = Some(self.namespace.clone());
+        lease.metadata.resource_version.clone_from(&claim.over);
+        lease.metadata.managed_fields = None;
+        let others = lease.spec.take().unwrap_or_default();
+        lease.spec = Some(LeaseSpec {
+            preferred_holder: others.preferred_holder,
+            strategy: others.strategy,
+            ..spec(&claim.record)
+        });
+        lease
     }
 }
 

@@ -164,6 +164,7 @@ fn an_answer_that_was_lost_is_found_out() {
     let again = claim(&elector, at(4));
     elector.claimed(again, Claimed::Conflict, at(4), at(4));
     let soon = BootTime(Duration::from_millis(4_200));
+    assert!(elector.is_heir(), "somebody may have been between");
     assert_eq!(elector.next(at(4), WALL), Move::Rest(soon));
     assert_eq!(elector.next(soon, WALL), Move::Look);
     elector.looked(Some(held_by(Some("a"), "2")), at(5));
@@ -194,7 +195,8 @@ fn a_lease_that_somebody_deleted_is_made_again() {
     let mut elector = leader();
     let renewal = claim(&elector, at(3));
     elector.claimed(renewal, Claimed::NotFound, at(3), at(3));
-    assert_eq!(claim(&elector, at(4)).over, None);
+    let soon = BootTime(Duration::from_millis(3_200));
+    assert_eq!(claim(&elector, soon).over, None, "at once");
     assert_eq!(elector.leads_until(), Some(at(11)));
 }
 

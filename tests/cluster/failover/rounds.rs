@@ -32,7 +32,6 @@ async fn round(fleet: &mut Fleet, trouble: Trouble) -> Round {
     }
     let next = leader(&fleet.members).await;
     let next = fleet.members[next].credential.clone();
-    let over = Timestamp::now();
     if trouble == Trouble::Paused {
         old.signal("CONT");
     }
@@ -44,7 +43,6 @@ async fn round(fleet: &mut Fleet, trouble: Trouble) -> Round {
     let round = Round {
         trouble,
         at,
-        over,
         old: old.credential.clone(),
         next,
     };

@@ -13,8 +13,6 @@ use crate::support::{Attributed, Journaled, guid};
 pub struct Round {
     pub trouble: Trouble,
     pub at: Timestamp,
-    /// Another one says that it leads.
-    pub over: Timestamp,
     pub old: String,
     pub next: String,
 }
@@ -47,6 +45,8 @@ impl fmt::Display for Figures {
 
 /// A leader ends so long after the start of its last accepted request.
 const TERM: SignedDuration = SignedDuration::from_secs(10);
+/// What was begun in time may have been on its way.
+const SLACK: SignedDuration = SignedDuration::from_millis(500);
 /// The Lease's duration, and five seconds.
 const TAKE_OVER: SignedDuration = SignedDuration::from_secs(20);
 
@@ -59,20 +59,22 @@ pub async fn verdict(fleet: &Fleet, rounds: &[Round]) -> Figures {
     let seen = fleet.seen.lock().expect("what was seen").clone();
     let journal = fleet.lab.emulator.all_token_requests().await;
     let mut figures = Figures::default();
+    let mut ends = Vec::new();
     for round in rounds {
-        let gap = handed_over(&requests, round);
+        let (last, gap) = handed_over(&requests, round);
         figures.take_over.push((round.trouble, seconds(gap)));
+        ends.push(last + TERM);
     }
     figures.spare = never_too_old(&seen);
     figures.published = seen.len();
     figures.mints = journal.len();
     figures.lost = minted_once(&journal, &seen, rounds);
-    begun_by_the_living(fleet, &journal, rounds);
+    begun_by_the_living(fleet, &journal, rounds, &ends);
     figures
 }
 
 /// The old leader begins nothing after its term, and writes nothing over what its successor wrote.
-fn handed_over(requests: &[Attributed], round: &Round) -> SignedDuration {
+fn handed_over(requests: &[Attributed], round: &Round) -> (Timestamp, SignedDuration) {
     let renewals = |credential: &str| {
         requests
             .iter()
@@ -87,10 +89,8 @@ fn handed_over(requests: &[Attributed], round: &Round) -> SignedDuration {
     assert!(gap <= TAKE_OVER, "{:?}: {gap:#}", round.trouble);
     for request in requests.iter().filter(|r| r.credential == round.old) {
         let late = request.at.duration_since(last);
-        // The audit log counts from the arrival; a request that was begun in time may have been on its way.
-        let slack = SignedDuration::from_millis(500);
         assert!(
-            request.is_lease || late <= TERM + slack,
+            request.is_lease || late <= TERM + SLACK,
             "{:?}: {late:#} after its last renewal: {request:?}",
             round.trouble
         );
@@ -100,7 +100,7 @@ fn handed_over(requests: &[Attributed], round: &Round) -> SignedDuration {
             round.trouble
         );
     }
-    gap
+    (last, gap)
 }
 
 /// At every instant the Secret's token has left what was promised.
@@ -121,6 +121,10 @@ fn never_too_old(seen: &[Seen]) -> f64 {
         }
     }
     assert_eq!(last.len(), usize::try_from(TENANTS).expect("small"));
+    for (secret, token) in last {
+        let left = token.expires_at.duration_since(Timestamp::now());
+        assert!(left > PROMISED, "{secret}: {left:#} left");
+    }
     least
 }
 
@@ -168,21 +172,21 @@ fn minted_once(journal: &[Journaled], seen: &[Seen], rounds: &[Round]) -> usize 
 }
 
 /// What Microsoft was asked after an old leader's term was asked by somebody who was still alive to tell.
-fn begun_by_the_living(fleet: &Fleet, journal: &[Journaled], rounds: &[Round]) {
+fn begun_by_the_living(fleet: &Fleet, journal: &[Journaled], rounds: &[Round], ends: &[Timestamp]) {
     let logs: Vec<(String, String)> = fleet
         .former
         .iter()
         .chain(&fleet.members)
         .map(|member| (member.credential.clone(), member.operator.log()))
         .collect();
-    for (index, round) in rounds.iter().enumerate() {
+    for (index, (round, end)) in rounds.iter().zip(ends).enumerate() {
         // The next fault may take the one that asked before it tells.
         let until = rounds.get(index + 1).map_or(Timestamp::MAX, |next| {
             next.at - SignedDuration::from_secs(3)
         });
         let after: Vec<_> = journal
             .iter()
-            .filter(|e| e.at > round.over && e.at < until)
+            .filter(|e| e.at > *end + SLACK && e.at < until)
             .collect();
         for entry in after {
             let id = entry.correlation_id.as_deref().expect("an id");
