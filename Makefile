@@ -8,7 +8,7 @@ CARGO ?= cargo
 BIN ?= $(or $(CARGO_TARGET_DIR),target)/debug
 export BIN
 
-.PHONY: help demo demo-needs test test-unit test-cluster test-interop test-gitops test-operations test-image lint fmt crds chart docs build image image-reproducible clean
+.PHONY: help demo demo-needs test test-unit test-cluster test-interop test-gitops test-operations test-upgrade test-image lint fmt crds chart docs build image image-reproducible clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -23,7 +23,7 @@ demo-needs:
 demo: demo-needs build ## A partner's first year in a minute, on a real API server, Microsoft played by the emulator; KEEP=1 leaves it up
 	@KEEP="$(KEEP)" exec $(BIN)/devcluster run --with-parent -- bash demo/story.sh
 
-test: test-unit test-cluster test-interop test-gitops test-operations ## All tests: unit, component, cluster, real client libraries, GitOps engines, operating
+test: test-unit test-cluster test-interop test-gitops test-operations test-upgrade ## All tests: unit, component, cluster, real client libraries, GitOps engines, operating, upgrades
 
 # Always --workspace: with -p cargo would choose other features, and compile the dependencies once more.
 test-unit: ## Unit and component tests, and those of the documents (no cluster)
@@ -52,6 +52,10 @@ test-gitops: ## Argo CD's and Flux's own code on the conditions of every reason;
 
 test-operations: build ## What docs/tenancy.md, docs/backup.md and docs/uninstall.md promise, on a real API server
 	tests/operations/run.sh
+
+# A minute and a half, and once another one for the older binary.
+test-upgrade: build ## From each frozen release to this one and back, with overlapping processes; RELEASE=v0.1.0 for one of them
+	tests/upgrade/run.sh $(RELEASE)
 
 # About a minute and a half on two cores, and five minutes more once, for the tools.
 chart: build ## The Helm chart: all its checks, also on a real API server, and target/chart/*.tgz; DEVCLUSTER_MINOR=1.34 for the oldest
