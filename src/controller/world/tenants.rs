@@ -53,6 +53,8 @@ impl World {
             if Source::of(&known) != Source::of(&tenant) {
                 self.forget_user(&key);
             }
+            // The watch may tell our own write before its answer is here.
+            self.roles_told(&known, &tenant.status);
             if !same {
                 self.unwritten.remove(&key);
                 self.robbed.remove(&key);
@@ -114,17 +116,8 @@ impl World {
         status: DefenderTenantStatus,
     ) {
         self.unwritten.remove(key);
-        let missing = |status: &DefenderTenantStatus| {
-            status
-                .token
-                .as_ref()
-                .map(|token| token.missing_roles.clone())
-        };
-        let known = self.tenants.get(key);
-        if known.is_some_and(|tenant| missing(&tenant.status) != missing(&status))
-            && let Some(source) = known.and_then(|tenant| Source::of(tenant))
-        {
-            self.application_changed(&source);
+        if let Some(known) = self.tenants.get(key).cloned() {
+            self.roles_told(&known, &status);
         }
         self.edit_status(key, uid, |tenant| {
             if is_newer(&resource_version, &tenant.resource_version) {
@@ -132,6 +125,19 @@ impl World {
             }
             tenant.status = Arc::new(status);
         });
+    }
+
+    /// What roles all tenants lack is said by their application.
+    fn roles_told(&mut self, known: &Tenant, status: &DefenderTenantStatus) {
+        let missing = |status: &DefenderTenantStatus| {
+            let token = status.token.as_ref();
+            token.map(|token| token.missing_roles.clone())
+        };
+        if missing(&known.status) != missing(status)
+            && let Some(source) = Source::of(known)
+        {
+            self.application_changed(&source);
+        }
     }
 
     /// A status that couldn't be written: what it says is true all the same.

@@ -422,3 +422,33 @@ fn what_takes_a_token_back_concerns_its_tenant_although_it_asks_for_another_api_
     assert_eq!(world.tell(application(2, &apis(&["XDR"]))), "a/t1");
     assert_eq!(world.tell(application(3, &apis(&["XDR"]))), "");
 }
+
+#[test]
+fn the_roles_of_a_token_are_news_for_its_application_whoever_tells_them_first() {
+    let told = |version: &str, missing: &[&str]| -> TenantObject {
+        serde_json::from_value(json!({
+            "metadata": {"name": "t1", "namespace": "a", "uid": "a-t1", "resourceVersion": version, "generation": 1},
+            "spec": {"tenantId": tenant_id(1), "applicationRef": {"name": "app"}},
+            "status": {"token": {"issuedAt": "2026-11-24T10:00:00Z", "expiresAt": "2026-11-24T11:00:00Z", "refreshAt": "2026-11-24T10:40:00Z",
+                "missingRoles": missing, "audience": "https://api.securitycenter.microsoft.com", "applicationId": CLIENT}},
+        }))
+        .unwrap()
+    };
+    let mut world = world();
+    world.tell(application(1, &json!({"grants": [grant(&["a"], &[1])]})));
+    assert_eq!(world.take_changed_applications().len(), 1);
+    // Our own write, which the watch tells before its answer is here.
+    let written = told("2", &[]).into_tenant().unwrap();
+    world.tenant_applied(told("2", &[])).unwrap();
+    let key = written.key.clone();
+    world.status_written(&key, "a-t1", "2".into(), (*written.status).clone());
+    assert_eq!(world.take_changed_applications().len(), 1);
+    world
+        .tenant_applied(told("3", &["Alert.Read.All"]))
+        .unwrap();
+    assert_eq!(world.take_changed_applications().len(), 1);
+    world
+        .tenant_applied(told("4", &["Alert.Read.All"]))
+        .unwrap();
+    assert_eq!(world.take_changed_applications().len(), 0, "nothing new");
+}
