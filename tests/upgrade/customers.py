@@ -119,6 +119,14 @@ class Customers:
         within("suspended has a token", lambda: self.reasons()["suspended"] == "TokenPublished")
         self.patch("suspended", {"spec": {"suspend": True}})
         self.settled()
+        if "granted" in self.wanted:
+            # It speaks of its customers' tokens; v0.1.0 may say so a minute late.
+            within("the application has told all", self._application_told, 90)
+
+    @staticmethod
+    def _application_told():
+        conditions = objects("defenderapplications")["soc-reader"].get("status", {}).get("conditions", [])
+        return {c["type"] for c in conditions} >= {"Ready", "CredentialReady", "RolesConfigured"}
 
     def _application(self):
         def credential(name, secret):

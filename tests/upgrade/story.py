@@ -102,7 +102,9 @@ class Story:
         # fingerprint holds nobody up.
         for target in live.values():
             charts.another_version("v999", self.soc, target)
-        self.customers.patch(who.WAITING, {"status": {"attempt": {"fingerprint": "v999:0123456789abcdef"}}}, "--subresource", "status")
+        later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=20)
+        attempt = {"fingerprint": "v999:0123456789abcdef", "nextAt": later.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self.customers.patch(who.WAITING, {"status": {"attempt": attempt}}, "--subresource", "status")
         with self.ledger.phase("hashes that no status vouches for", rewritten=live, retold=live, early=1):
             self.fleet.alone(OLD_OPERATOR, "dto")
         self.fleet.stop()
