@@ -1,10 +1,13 @@
 //! The steps, from the resource to the API's answer.
 
 use http::HeaderValue;
-use tokio::time::Instant;
+use jiff::Timestamp;
+use kube::Api;
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::objects::{self, Credential};
+use super::trace::REQUEST;
 use super::{LOOK_EVERY, Made, leftovers, say};
 use crate::api::cloud::DefenderApi;
 use crate::api::{GROUP, PLURAL, target_key};
@@ -26,41 +29,58 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!(
 
 /// All steps. The error says what to do.
 pub async fn attempt(made: &Made<'_>, microsoft: &reqwest::Client) -> Result<(), String> {
-    leftovers::remove(made).await;
-    make(made).await?;
+    if let Some(now) = make(made).await? {
+        leftovers::remove(made, now).await;
+    }
     let tenant = until_ready(made).await?;
     let (token, url) = read_token(made, &tenant).await?;
     call(microsoft, url, &token).await
 }
 
-async fn make(made: &Made<'_>) -> Result<(), String> {
-    let (args, name) = (made.args, &*made.tenant.name);
+/// Makes it all. Returns what time it is by the API server's clock.
+pub async fn make(made: &Made<'_>) -> Result<Option<Timestamp>, String> {
+    let (args, name, run) = (made.args, &*made.tenant.name, &*made.run);
     let broken = |_| "a resource of this version can't be made".to_owned();
     let credential = match (&args.application_secret, args.client_id, &args.secret_ref) {
         (Some(secret), Some(client_id), _) => {
-            let application =
-                objects::application(name, client_id, secret, &args.namespace, args.tenant_id)
-                    .map_err(broken)?;
-            objects::create_application(&made.client, &application).await?;
+            let application = objects::application(
+                name,
+                client_id,
+                secret,
+                &args.namespace,
+                args.tenant_id,
+                run,
+            )
+            .map_err(broken)?;
+            let api = Api::all(made.client.clone());
+            let deadline = Instant::now() + REQUEST;
+            made.application_trace
+                .create(&api, &application, deadline)
+                .await?;
             say(&format!("ok      DefenderApplication {name} is made"));
             Credential::Application(name)
         }
         (_, _, Some(secret)) => Credential::Secret(secret),
         _ => return Err("--application-secret with --client-id, or --secret-ref".to_owned()),
     };
-    let tenant = objects::tenant(&made.tenant, args.tenant_id, credential).map_err(broken)?;
-    objects::create_tenant(&made.client, &tenant).await?;
+    let tenant = objects::tenant(&made.tenant, args.tenant_id, credential, run).map_err(broken)?;
+    let api = Api::namespaced(made.client.clone(), &args.namespace);
+    let deadline = Instant::now() + REQUEST;
+    let now = made.tenant_trace.create(&api, &tenant, deadline).await?;
     say(&format!("ok      DefenderTenant {} is made", made.tenant));
-    Ok(())
+    Ok(now)
 }
 
 async fn until_ready(made: &Made<'_>) -> Result<Tenant, String> {
     let begun = Instant::now();
     let patience = made.args.patience();
+    let deadline = begun + patience;
     let mut last = String::new();
     loop {
-        match made.kube.tenant(&made.tenant).await {
-            Ok(object) => {
+        match timeout_at(deadline, made.kube.tenant(&made.tenant)).await {
+            Err(_) if last.is_empty() => objects::SILENT.clone_into(&mut last),
+            Err(_) => {}
+            Ok(Ok(object)) => {
                 let Some(tenant) = object.into_tenant() else {
                     return Err(
                         "the API server gives back another shape: install the CRDs of this version"
@@ -78,8 +98,10 @@ async fn until_ready(made: &Made<'_>) -> Result<Tenant, String> {
                     last = now;
                 }
             }
-            Err(ApiError::NotFound) => return Err("somebody deleted the DefenderTenant".to_owned()),
-            Err(ApiError::Forbidden) => {
+            Ok(Err(ApiError::NotFound)) => {
+                return Err("somebody deleted the DefenderTenant".to_owned());
+            }
+            Ok(Err(ApiError::Forbidden)) => {
                 return Err(objects::lacks(
                     "get",
                     GROUP,
@@ -87,9 +109,9 @@ async fn until_ready(made: &Made<'_>) -> Result<Tenant, String> {
                     Some(&made.tenant.namespace),
                 ));
             }
-            Err(error) => last = error.to_string(),
+            Ok(Err(error)) => last = error.to_string(),
         }
-        if begun.elapsed() + LOOK_EVERY > patience {
+        if Instant::now() + LOOK_EVERY > deadline {
             let seconds = patience.as_secs();
             return Err(format!(
                 "DefenderTenant {} isn't Ready within {seconds} s: {last}",

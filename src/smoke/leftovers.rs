@@ -1,60 +1,79 @@
 //! What runs left behind that were killed.
 
+use std::fmt::Debug;
+
 use jiff::Timestamp;
 use kube::api::ListParams;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout_at};
 
-use super::objects::{LABEL, delete_application, delete_tenant, is_leftover};
+use super::objects::{self, LABEL, SILENT};
+use super::trace::{Deleted, REQUEST, delete};
 use super::{Made, say};
+use crate::api::{APPLICATION_PLURAL, PLURAL};
 use crate::controller::objects::{ApplicationObject, TenantObject};
 
+/// So many are removed by one run at the most.
+const MOST: u32 = 100;
+
 /// Removes it. That it can't is told, and is no failure: this run makes its own.
-pub async fn remove(made: &Made<'_>) {
-    let params = ListParams::default().labels(&format!("{LABEL}=true"));
-    let now = Timestamp::now();
-    let tenants: Api<TenantObject> = Api::namespaced(made.client.clone(), &made.args.namespace);
-    match tenants.list(&params).await {
-        Err(error) => unseen("DefenderTenants", &error),
-        Ok(list) => {
-            for old in list.items.iter().filter(|o| is_leftover(&o.metadata, now)) {
-                let removed = delete_tenant(&made.client, &old.key()).await;
-                told(&format!("DefenderTenant {}", old.key()), removed);
-            }
-        }
-    }
-    if made.args.application_secret.is_none() {
-        return;
-    }
-    let applications: Api<ApplicationObject> = Api::all(made.client.clone());
-    match applications.list(&params).await {
-        Err(error) => unseen("DefenderApplications", &error),
-        Ok(list) => {
-            for old in list.items.iter().filter(|o| is_leftover(&o.metadata, now)) {
-                let name = old.name_any();
-                let removed = delete_application(&made.client, &name).await;
-                told(&format!("DefenderApplication {name}"), removed);
-            }
-        }
+pub async fn remove(made: &Made<'_>, now: Timestamp) {
+    let deadline = Instant::now() + REQUEST;
+    let namespace = &made.args.namespace;
+    let tenants: Api<TenantObject> = Api::namespaced(made.client.clone(), namespace);
+    let place = Some(namespace.as_str());
+    of(&tenants, ("DefenderTenant", PLURAL, place), now, deadline).await;
+    if made.args.application_secret.is_some() {
+        let applications: Api<ApplicationObject> = Api::all(made.client.clone());
+        let kind = ("DefenderApplication", APPLICATION_PLURAL, None);
+        of(&applications, kind, now, deadline).await;
     }
 }
 
-fn unseen(what: &str, error: &kube::Error) {
-    let why = match error {
-        kube::Error::Api(status) if status.code == 403 => "this account may not list them",
-        kube::Error::Api(status) if status.code == 404 => "there is no such CRD",
-        _ => "the API server doesn't answer",
+async fn of<K>(
+    api: &Api<K>,
+    (kind, plural, namespace): (&str, &str, Option<&str>),
+    now: Timestamp,
+    deadline: Instant,
+) where
+    K: Clone + Debug + DeserializeOwned + Resource,
+{
+    let params = ListParams::default()
+        .labels(&format!("{LABEL}=true"))
+        .limit(MOST);
+    let why = match timeout_at(deadline, api.list(&params)).await {
+        Ok(Ok(list)) => {
+            for old in &list.items {
+                let Some(seen) = objects::leftover(old.meta(), now) else {
+                    continue;
+                };
+                let name = old.name_any();
+                let why = match delete(api, &name, seen, deadline).await {
+                    Ok(Deleted::Gone) => None,
+                    Ok(Deleted::Another) => Some("somebody changed it just now".to_owned()),
+                    Err(Some(error)) => Some(objects::refusal(&error, "delete", plural, namespace)),
+                    Err(None) => Some(SILENT.to_owned()),
+                };
+                told(&format!("{kind} {name}"), why);
+            }
+            return;
+        }
+        Ok(Err(kube::Error::Api(status))) if status.code == 403 => "this account may not list them",
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => "there is no such CRD",
+        Ok(Err(_)) | Err(_) => SILENT,
     };
     say(&format!(
-        "note    {what} that earlier runs left behind aren't looked for: {why}"
+        "note    {kind}s that earlier runs left behind aren't looked for: {why}"
     ));
 }
 
-fn told(what: &str, removed: Result<(), String>) {
-    match removed {
-        Ok(()) => say(&format!(
+fn told(what: &str, why: Option<String>) {
+    match why {
+        None => say(&format!(
             "ok      {what}, which an earlier run left behind, is removed"
         )),
-        Err(why) => say(&format!(
+        Some(why) => say(&format!(
             "note    {what}, which an earlier run left behind, can't be removed: {why}"
         )),
     }

@@ -4,22 +4,27 @@
 mod attempt;
 mod leftovers;
 mod objects;
+mod removal;
+mod trace;
 
 use std::time::Duration;
 
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
+use uuid::Uuid;
 
+use crate::api::{APPLICATION_PLURAL, PLURAL};
 use crate::cli::SmokeTest;
 use crate::connect::{self, NoCluster};
-use crate::controller::kubeapi::{ApiError, KubeApi};
+use crate::controller::kubeapi::KubeApi;
 use crate::core::tenant::Key;
 use crate::doctor::plain;
 use crate::entra::http::{self, HttpError};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::telemetry::{self, LogFormat};
+use trace::Trace;
 
 /// Removing takes the garbage collector's time.
 const REMOVAL: Duration = Duration::from_mins(1);
@@ -66,6 +71,31 @@ struct Made<'a> {
     kube: KubeApi,
     tenant: Key,
     target: Key,
+    run: String,
+    tenant_trace: Trace,
+    application_trace: Trace,
+}
+
+impl<'a> Made<'a> {
+    /// Nothing is made yet.
+    fn new(args: &'a SmokeTest, client: Client) -> Self {
+        let name = objects::name(Uuid::new_v4());
+        let run = Uuid::new_v4().to_string();
+        let namespace = Some(args.namespace.clone());
+        Self {
+            args,
+            kube: KubeApi::new(client.clone(), Metrics::new(), Leadership::for_good()),
+            client,
+            tenant: Key::new(&args.namespace, &name),
+            target: Key::new(
+                &args.namespace,
+                &format!("{name}{}", crate::api::TARGET_NAME_SUFFIX),
+            ),
+            tenant_trace: Trace::new(PLURAL, namespace, name.clone(), run.clone()),
+            application_trace: Trace::new(APPLICATION_PLURAL, None, name, run.clone()),
+            run,
+        }
+    }
 }
 
 /// A line of the story.
@@ -81,17 +111,7 @@ pub async fn run(args: &SmokeTest) -> Result<(), SmokeError> {
     let client = connect::kube_client(args.kubeconfig.as_deref()).await?;
     let mut term = signal(SignalKind::terminate())?;
     let mut int = signal(SignalKind::interrupt())?;
-    let name = objects::name(uuid::Uuid::new_v4());
-    let made = Made {
-        args,
-        kube: KubeApi::new(client.clone(), Metrics::new(), Leadership::for_good()),
-        client,
-        tenant: Key::new(&args.namespace, &name),
-        target: Key::new(
-            &args.namespace,
-            &format!("{name}{}", crate::api::TARGET_NAME_SUFFIX),
-        ),
-    };
+    let made = Made::new(args, client);
     let (outcome, patience) = tokio::select! {
         outcome = attempt::attempt(&made, &microsoft) => (outcome, REMOVAL),
         _ = term.recv() => (Err("stopped by SIGTERM".to_owned()), HURRIED_REMOVAL),
@@ -111,79 +131,5 @@ pub async fn run(args: &SmokeTest) -> Result<(), SmokeError> {
     }
 }
 
-impl Made<'_> {
-    /// Removes everything. What a request that was cut short may have made is among it.
-    async fn remove(&self, deadline: Instant) -> Result<(), String> {
-        let mut left = Vec::new();
-        let tenant = &self.tenant;
-        match objects::delete_tenant(&self.client, tenant).await {
-            Ok(()) => {
-                let gone = self.until_gone(deadline).await;
-                match gone {
-                    Ok(()) => say(&format!(
-                        "ok      DefenderTenant {tenant} and Secret {} are gone",
-                        self.target
-                    )),
-                    Err(why) => left.push(why),
-                }
-            }
-            Err(error) => left.push(format!(
-                "DefenderTenant {tenant} couldn't be removed ({error}): kubectl -n {} delete dt {}",
-                tenant.namespace, tenant.name
-            )),
-        }
-        if self.args.application_secret.is_some() {
-            let name = &*tenant.name;
-            match objects::delete_application(&self.client, name).await {
-                Ok(()) => say(&format!("ok      DefenderApplication {name} is gone")),
-                Err(error) => left.push(format!(
-                    "DefenderApplication {name} couldn't be removed ({error}): kubectl delete dapp {name}"
-                )),
-            }
-        }
-        if left.is_empty() {
-            Ok(())
-        } else {
-            Err(left.join("; "))
-        }
-    }
-
-    /// Waits until the tenant and its Secret are gone.
-    async fn until_gone(&self, deadline: Instant) -> Result<(), String> {
-        let mut tenant_gone = false;
-        loop {
-            if !tenant_gone {
-                tenant_gone =
-                    self.kube.tenant(&self.tenant).await.err() == Some(ApiError::NotFound);
-            }
-            if tenant_gone {
-                match self.kube.look(&self.target).await {
-                    Err(ApiError::NotFound) => return Ok(()),
-                    Err(ApiError::Forbidden) => {
-                        return Err(objects::lacks(
-                            "get",
-                            "",
-                            "secrets",
-                            Some(&self.target.namespace),
-                        ));
-                    }
-                    _ => {}
-                }
-            }
-            if Instant::now() + LOOK_EVERY > deadline {
-                return Err(if tenant_gone {
-                    format!(
-                        "Secret {} is still there: does the controller manager's garbage collector run? kubectl -n {} delete secret {}",
-                        self.target, self.target.namespace, self.target.name
-                    )
-                } else {
-                    format!(
-                        "DefenderTenant {} is still there: has it a finalizer of somebody's?",
-                        self.tenant
-                    )
-                });
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-}
+#[cfg(test)]
+mod tests;

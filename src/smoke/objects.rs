@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{DeleteParams, PostParams};
-use kube::{Api, Client};
+use kube::api::Preconditions;
 use serde_json::json;
 
 use crate::api::{
-    APPLICATION_PLURAL, DefenderApplication, DefenderApplicationSpec, DefenderTenant,
-    DefenderTenantSpec, DefenderTenantStatus, GROUP, PLURAL,
+    DefenderApplication, DefenderApplicationSpec, DefenderTenant, DefenderTenantSpec,
+    DefenderTenantStatus, GROUP,
 };
 use crate::core::ids::{ApplicationId, TenantId};
 use crate::core::tenant::Key;
@@ -19,9 +18,13 @@ use crate::core::tenant::Key;
 pub const LABEL: &str = "defendertenant.io/smoke-test";
 /// The role that the token must carry, for the call that is made.
 pub const ROLE: &str = "Alert.Read.All";
-/// A run that is older has ended, whether it could clean up or not: it waits 9 minutes at the most, and a minute for
-/// the removal.
-const OVER: SignedDuration = SignedDuration::from_mins(10);
+/// What all names begin with.
+const PREFIX: &str = "smoke-test-";
+/// Annotation with a text that no other run has: an object whose creation nobody confirmed is known by it.
+pub const RUN: &str = "defendertenant.io/smoke-test-run";
+/// A run that is older has ended, whether it could clean up or not: it waits 9 minutes at the most, and less than 3
+/// for its other requests and the removal.
+const OVER: SignedDuration = SignedDuration::from_mins(20);
 /// Most of a text of the API server's or the operator's that is repeated.
 const SHOWN: usize = 600;
 
@@ -32,11 +35,12 @@ pub fn name(random: uuid::Uuid) -> String {
     let letters = bytes[..5]
         .iter()
         .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
-    format!("smoke-test-{}", letters.collect::<String>())
+    format!("{PREFIX}{}", letters.collect::<String>())
 }
 
-fn metadata(name: &str, namespace: Option<&str>) -> ObjectMeta {
+fn metadata(name: &str, namespace: Option<&str>, run: &str) -> ObjectMeta {
     ObjectMeta {
+        annotations: Some(BTreeMap::from([(RUN.to_owned(), run.to_owned())])),
         name: Some(name.to_owned()),
         namespace: namespace.map(str::to_owned),
         labels: Some(BTreeMap::from([(LABEL.to_owned(), "true".to_owned())])),
@@ -58,6 +62,7 @@ pub fn tenant(
     key: &Key,
     id: TenantId,
     credential: Credential<'_>,
+    run: &str,
 ) -> Result<DefenderTenant, serde_json::Error> {
     let mut spec = json!({"tenantId": id.to_string(), "requiredRoles": [ROLE]});
     match credential {
@@ -66,7 +71,7 @@ pub fn tenant(
     }
     let spec: DefenderTenantSpec = serde_json::from_value(spec)?;
     Ok(DefenderTenant {
-        metadata: metadata(&key.name, Some(&key.namespace)),
+        metadata: metadata(&key.name, Some(&key.namespace), run),
         spec,
         status: None,
     })
@@ -79,6 +84,7 @@ pub fn application(
     secret: &str,
     namespace: &str,
     id: TenantId,
+    run: &str,
 ) -> Result<DefenderApplication, serde_json::Error> {
     let spec = json!({
         "clientId": client_id.to_string(),
@@ -87,54 +93,14 @@ pub fn application(
     });
     let spec: DefenderApplicationSpec = serde_json::from_value(spec)?;
     Ok(DefenderApplication {
-        metadata: metadata(name, None),
+        metadata: metadata(name, None, run),
         spec,
         status: None,
     })
 }
 
-/// Creates the tenant, or says why not.
-pub async fn create_tenant(client: &Client, tenant: &DefenderTenant) -> Result<(), String> {
-    let namespace = tenant.metadata.namespace.as_deref().unwrap_or_default();
-    let api: Api<DefenderTenant> = Api::namespaced(client.clone(), namespace);
-    let created = api.create(&PostParams::default(), tenant).await;
-    created
-        .map(drop)
-        .map_err(|error| refusal(&error, "create", PLURAL, Some(namespace)))
-}
-
-/// Creates the application, or says why not.
-pub async fn create_application(
-    client: &Client,
-    application: &DefenderApplication,
-) -> Result<(), String> {
-    let api: Api<DefenderApplication> = Api::all(client.clone());
-    let created = api.create(&PostParams::default(), application).await;
-    created
-        .map(drop)
-        .map_err(|error| refusal(&error, "create", APPLICATION_PLURAL, None))
-}
-
-/// Deletes the tenant, if it is there.
-pub async fn delete_tenant(client: &Client, key: &Key) -> Result<(), String> {
-    let api: Api<DefenderTenant> = Api::namespaced(client.clone(), &key.namespace);
-    let deleted = api.delete(&key.name, &DeleteParams::default()).await;
-    gone(deleted.map(drop), PLURAL, Some(&key.namespace))
-}
-
-/// Deletes the application, if it is there.
-pub async fn delete_application(client: &Client, name: &str) -> Result<(), String> {
-    let api: Api<DefenderApplication> = Api::all(client.clone());
-    let deleted = api.delete(name, &DeleteParams::default()).await;
-    gone(deleted.map(drop), APPLICATION_PLURAL, None)
-}
-
-fn gone(deleted: kube::Result<()>, plural: &str, namespace: Option<&str>) -> Result<(), String> {
-    match deleted {
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        other => other.map_err(|error| refusal(&error, "delete", plural, namespace)),
-    }
-}
+/// What is said of a request without an answer.
+pub const SILENT: &str = "the API server doesn't answer";
 
 /// A permission that the account of this run lacks.
 pub fn lacks(verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> String {
@@ -149,9 +115,9 @@ pub fn lacks(verb: &str, group: &str, resource: &str, namespace: Option<&str>) -
 }
 
 /// What a refusal means. Nothing secret was sent, so the API server's text may be told.
-fn refusal(error: &kube::Error, verb: &str, plural: &str, namespace: Option<&str>) -> String {
+pub fn refusal(error: &kube::Error, verb: &str, plural: &str, namespace: Option<&str>) -> String {
     let kube::Error::Api(status) = error else {
-        return "the API server doesn't answer".to_owned();
+        return SILENT.to_owned();
     };
     let of_namespace = status
         .details
@@ -189,17 +155,27 @@ pub fn is_ready(status: &DefenderTenantStatus, generation: i64) -> bool {
     status.observed_generation == Some(generation) && ready.is_some_and(|c| c.status == "True")
 }
 
-/// A run that was killed left it behind.
-pub fn is_leftover(metadata: &ObjectMeta, now: Timestamp) -> bool {
+/// A run that was killed left it behind, if there is an answer: exactly what was seen may be deleted then. Age is by
+/// the API server's clock alone.
+pub fn leftover(metadata: &ObjectMeta, now: Timestamp) -> Option<Preconditions> {
     let labels = metadata.labels.as_ref();
-    let ours = labels.and_then(|l| l.get(LABEL)).map(String::as_str) == Some("true");
+    let labelled = labels.and_then(|l| l.get(LABEL)).map(String::as_str) == Some("true");
+    let named = metadata
+        .name
+        .as_ref()
+        .is_some_and(|name| name.starts_with(PREFIX));
     let owned = metadata
         .owner_references
         .as_ref()
         .is_some_and(|owners| !owners.is_empty());
     let created = metadata.creation_timestamp.as_ref();
     let old = created.is_some_and(|at| now.duration_since(at.0) > OVER);
-    ours && !owned && old && metadata.deletion_timestamp.is_none()
+    let leaving = metadata.deletion_timestamp.is_some();
+    let seen = Preconditions {
+        uid: Some(metadata.uid.clone()?),
+        resource_version: Some(metadata.resource_version.clone()?),
+    };
+    (labelled && named && old && !owned && !leaving).then_some(seen)
 }
 
 #[cfg(test)]

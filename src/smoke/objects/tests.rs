@@ -30,14 +30,23 @@ fn the_objects_grant_and_ask_for_one_customer_and_are_labelled() {
         (Credential::Secret("partner"), "secretRef", "partner"),
         (Credential::Application("app"), "applicationRef", "app"),
     ] {
-        let made = serde_json::to_value(tenant(&key, id, credential).unwrap()).unwrap();
+        let made = serde_json::to_value(tenant(&key, id, credential, "run-1").unwrap()).unwrap();
         assert_eq!(made["metadata"]["namespace"], "soc");
         assert_eq!(made["metadata"]["labels"], json!({LABEL: "true"}));
+        assert_eq!(made["metadata"]["annotations"], json!({RUN: "run-1"}));
         assert_eq!(made["spec"]["tenantId"], ID);
         assert_eq!(made["spec"]["requiredRoles"], json!([ROLE]));
         assert_eq!(made["spec"][field]["name"], name);
     }
-    let made = application("app", CLIENT.parse().unwrap(), "partner", "soc", id).unwrap();
+    let made = application(
+        "app",
+        CLIENT.parse().unwrap(),
+        "partner",
+        "soc",
+        id,
+        "run-1",
+    )
+    .unwrap();
     let made = serde_json::to_value(made).unwrap();
     assert_eq!(made["metadata"]["labels"], json!({LABEL: "true"}));
     assert_eq!(made["spec"]["clientId"], CLIENT);
@@ -83,7 +92,10 @@ fn each_refusal_says_what_to_do() {
             "the API server refuses to create defendertenants with status 422: tenantId must be a GUID",
         ),
     ] {
-        assert_eq!(refusal(&error, "create", PLURAL, namespace), expected);
+        assert_eq!(
+            refusal(&error, "create", "defendertenants", namespace),
+            expected
+        );
     }
 }
 
@@ -114,20 +126,33 @@ fn ready_is_ready_for_this_generation() {
 }
 
 #[test]
-fn a_leftover_is_labelled_old_and_nobodys() {
-    let leftover = ObjectMeta {
-        creation_timestamp: Some(Time(at(0))),
-        ..metadata("smoke-test-abcde", Some("soc"))
+fn a_leftover_is_named_labelled_old_and_nobodys_and_deleted_as_it_was_seen() {
+    let leftover_of = |change: fn(&mut ObjectMeta), now: i64| {
+        let mut metadata = ObjectMeta {
+            creation_timestamp: Some(Time(at(0))),
+            uid: Some("u-1".into()),
+            resource_version: Some("7".into()),
+            ..metadata("smoke-test-abcde", Some("soc"), "run-1")
+        };
+        change(&mut metadata);
+        leftover(&metadata, at(now))
     };
-    assert!(is_leftover(&leftover, at(601)));
-    assert!(!is_leftover(&leftover, at(600)));
-    let mut other = leftover.clone();
-    other.labels = None;
-    assert!(!is_leftover(&other, at(601)));
-    let mut owned = leftover.clone();
-    owned.owner_references = Some(vec![OwnerReference::default()]);
-    assert!(!is_leftover(&owned, at(601)));
-    let mut leaving = leftover;
-    leaving.deletion_timestamp = Some(Time(at(1)));
-    assert!(!is_leftover(&leaving, at(601)));
+    let seen = Preconditions {
+        uid: Some("u-1".into()),
+        resource_version: Some("7".into()),
+    };
+    assert_eq!(leftover_of(|_| {}, 1_201), Some(seen));
+    assert_eq!(leftover_of(|_| {}, 1_200), None);
+    let others: [fn(&mut ObjectMeta); 7] = [
+        |m| m.labels = None,
+        |m| m.name = Some("contoso".into()),
+        |m| m.owner_references = Some(vec![OwnerReference::default()]),
+        |m| m.deletion_timestamp = Some(Time(at(1))),
+        |m| m.creation_timestamp = None,
+        |m| m.uid = None,
+        |m| m.resource_version = None,
+    ];
+    for (n, change) in others.into_iter().enumerate() {
+        assert_eq!(leftover_of(change, 9_999), None, "{n}");
+    }
 }
