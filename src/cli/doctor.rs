@@ -57,6 +57,10 @@ pub struct Doctor {
     #[arg(long, env = "DTO_LEASE_NAME", default_value = "defender-tenant-operator", value_name = "NAME", value_parser = lease_name)]
     pub lease_name: String,
 
+    /// The operator has been started: a Lease that isn't there yet is a problem, not a warning.
+    #[arg(long, env = "DTO_EXPECT_LEADER", default_value = "false", value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub expect_leader: bool,
+
     /// CONNECT proxy for Microsoft's hosts; by default HTTPS_PROXY, with NO_PROXY.
     #[arg(long, env = "DTO_HTTPS_PROXY", value_name = "URL", hide_env_values = true, value_parser = secret)]
     pub https_proxy: Option<SecretString>,

@@ -3,7 +3,41 @@
 use std::collections::BTreeMap;
 
 use super::report::{Check, Finding};
-use crate::controller::preflight::Review;
+use crate::controller::preflight::{Need, Place, Review, Scope};
+
+const EVENTS: &str = "events.k8s.io";
+/// Without these it works, and tells less.
+const WISHES: [Need; 2] = [event("create"), event("patch")];
+
+const fn event(verb: &'static str) -> Need {
+    Need {
+        verb,
+        group: EVENTS,
+        resource: "events",
+        subresource: None,
+    }
+}
+
+/// What the operator needs, and what it does beside where it may.
+#[must_use]
+pub fn needs(scope: &Scope) -> Vec<(&Need, Place<'_>)> {
+    let mut needs = scope.needs();
+    let mut places: Vec<_> = scope
+        .namespaces
+        .iter()
+        .map(|name| Place {
+            namespace: Some(name),
+            name: None,
+        })
+        .collect();
+    if places.is_empty() {
+        places.push(Place::default());
+    }
+    for place in places {
+        needs.extend(WISHES.iter().map(|wish| (wish, place)));
+    }
+    needs
+}
 
 /// One resource in one place: the verbs that are there, and those that aren't.
 #[derive(Default)]
@@ -17,7 +51,7 @@ struct Verbs {
 pub fn permissions(reviews: &[Review]) -> Vec<Finding> {
     // In the order of the reviews.
     let mut order = Vec::new();
-    let mut by_subject: BTreeMap<(String, String), Verbs> = BTreeMap::new();
+    let mut by_subject: BTreeMap<(String, String, bool), Verbs> = BTreeMap::new();
     for review in reviews {
         let place = match &review.namespace {
             None => "in all namespaces".to_owned(),
@@ -26,7 +60,7 @@ pub fn permissions(reviews: &[Review]) -> Vec<Finding> {
         let name = review.name.as_ref().map(|name| format!(" {name}"));
         let resource = review.need.resource_name();
         let subject = format!("{resource}{} {place}", name.unwrap_or_default());
-        let key = (subject, rule(review));
+        let key = (subject, rule(review), review.need.group == EVENTS);
         if !by_subject.contains_key(&key) {
             order.push(key.clone());
         }
@@ -42,20 +76,22 @@ pub fn permissions(reviews: &[Review]) -> Vec<Finding> {
         let Some(verbs) = by_subject.remove(&key) else {
             continue;
         };
-        let (subject, rule) = key;
+        let (subject, rule, wish) = key;
         if verbs.missing.is_empty() {
             let found = format!("may {}", verbs.granted.join(", "));
             findings.push(Finding::ok(Check::Permissions, &subject, &found));
         } else {
             let missing = verbs.missing.join(", ");
-            findings.push(Finding::problem(
-                Check::Permissions,
-                &subject,
-                &format!("may not {missing}"),
-                &format!(
-                    "add to the role of the operator's service account: {rule}, verbs: [{missing}]"
-                ),
-            ));
+            let found = format!("may not {missing}");
+            let advice = format!(
+                "add to the role of the operator's service account: {rule}, verbs: [{missing}]"
+            );
+            findings.push(if wish {
+                let found = format!("{found}: what happens to a tenant isn't told as an Event");
+                Finding::warning(Check::Permissions, &subject, &found, &advice)
+            } else {
+                Finding::problem(Check::Permissions, &subject, &found, &advice)
+            });
         }
     }
     findings
@@ -87,10 +123,8 @@ fn rule(review: &Review) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::preflight::Scope;
-
     fn reviews(scope: &Scope, denied: &[(&str, &str)]) -> Vec<Review> {
-        let needs = scope.needs().into_iter();
+        let needs = needs(scope).into_iter();
         needs
             .map(|(need, place)| Review {
                 need: *need,
@@ -110,7 +144,11 @@ mod tests {
         };
         let found = permissions(&reviews(
             &scope,
-            &[("watch", "secrets"), ("delete", "secrets")],
+            &[
+                ("watch", "secrets"),
+                ("delete", "secrets"),
+                ("patch", "events"),
+            ],
         ));
         let ok = |subject: &str, found: &str| Finding::ok(Check::Permissions, subject, found);
         let expected = [
@@ -133,6 +171,12 @@ mod tests {
                 "may get, update",
             ),
             ok("leases.coordination.k8s.io in namespace op", "may create"),
+            Finding::warning(
+                Check::Permissions,
+                "events.events.k8s.io in namespace soc",
+                "may not patch: what happens to a tenant isn't told as an Event",
+                "add to the role of the operator's service account: apiGroups: [events.k8s.io], resources: [events], verbs: [patch]",
+            ),
         ];
         assert_eq!(found, expected);
     }
@@ -165,6 +209,11 @@ mod tests {
                 ),
             ]
         );
+        assert!(found.contains(&Finding::ok(
+            Check::Permissions,
+            "events.events.k8s.io in all namespaces",
+            "may create, patch"
+        )));
         assert!(found.contains(&Finding::ok(
             Check::Permissions,
             "namespaces in all namespaces",

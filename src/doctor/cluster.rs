@@ -1,25 +1,30 @@
 //! What the API server is asked: nothing but what the operator may ask, and its Lease.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use http::{Request, header};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::client::Body;
 use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
+use super::access;
 use super::credentials::{Facts, Known};
-use super::leader::LeaseState;
+use super::leader::{LeaseState, WATCHED, is_settled};
 use super::reach::middle;
 use super::server::Version;
 use super::tenants::Survey;
 use crate::api::{GROUP, LABEL_CREDENTIAL, VERSION};
+use crate::connect;
 use crate::controller::kubeapi::{ApiError, KubeApi};
-use crate::controller::objects::{ApplicationObject, TenantObject};
+use crate::controller::objects::{ApplicationObject, SecretMeta, TenantObject};
 use crate::controller::preflight::{self, PreflightError, Review, Scope};
 use crate::core::application::Application;
 use crate::core::credential::{Credential, Fault, SecretData};
@@ -30,6 +35,8 @@ use crate::metrics::Metrics;
 
 /// One request.
 const REQUEST: Duration = Duration::from_secs(10);
+/// Between two looks at the Lease.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// So many objects a page.
 const PAGE: u32 = 500;
 /// So many requests at once.
@@ -54,9 +61,7 @@ impl Cluster {
     }
 
     /// Its version, and its clock beside ours.
-    pub async fn version(
-        &self,
-    ) -> Result<(Version, Option<(Timestamp, Timestamp)>), PreflightError> {
+    pub async fn version(&self) -> Result<(Version, Option<(Timestamp, Timestamp)>), String> {
         let request = Request::get("/version")
             .body(Body::empty())
             .map_err(|_| silent())?;
@@ -65,7 +70,7 @@ impl Cluster {
         let ended = Timestamp::now();
         if !answer.status().is_success() {
             let status = answer.status().as_u16();
-            return Err(PreflightError::Unreachable(format!("status {status}")));
+            return Err(format!("it answers with status {status}"));
         }
         let date = answer.headers().get(header::DATE);
         let date = date.and_then(|date| http_date(date.to_str().ok()?));
@@ -82,23 +87,30 @@ impl Cluster {
 
     /// Each permission that the operator needs.
     pub async fn reviews(&self) -> Result<Vec<Review>, PreflightError> {
-        let needs = self.scope.needs().into_iter();
+        let needs = access::needs(&self.scope).into_iter();
         let reviews = needs.map(|(need, place)| preflight::review(&self.client, *need, place));
         let reviews: Vec<_> = futures::stream::iter(reviews)
             .buffered(AT_ONCE)
             .collect()
             .await;
-        reviews.into_iter().collect()
+        reviews
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(harmless)
     }
 
     /// The CRDs are there, in our version.
     pub async fn versions(&self) -> Result<(), PreflightError> {
-        preflight::versions(&self.client, &self.scope).await
+        preflight::versions(&self.client, &self.scope)
+            .await
+            .map_err(harmless)
     }
 
     /// The schemas of our kinds as the API server publishes them; any account may read this.
     pub async fn schemas(&self) -> Result<Value, PreflightError> {
-        within_json(&self.client, &format!("/openapi/v3/apis/{GROUP}/{VERSION}")).await
+        within_json(&self.client, &format!("/openapi/v3/apis/{GROUP}/{VERSION}"))
+            .await
+            .map_err(PreflightError::Unreachable)
     }
 
     /// Goes through the tenants of a namespace, or of all.
@@ -111,37 +123,63 @@ impl Cluster {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
-        pages(&api, |tenant| survey.add(tenant.into_tenant().as_ref())).await
+        let each = |tenant: TenantObject| survey.add(tenant.into_tenant().as_ref());
+        pages(&api, ListParams::default(), each).await
     }
 
     /// The applications, each with its name; `None` for one of another version's shape.
     pub async fn applications(&self) -> Result<Vec<(String, Option<Application>)>, ApiError> {
         let api: Api<ApplicationObject> = Api::all(self.client.clone());
         let mut found = Vec::new();
-        pages(&api, |object| {
+        pages(&api, ListParams::default(), |object| {
             found.push((object.name().to_owned(), object.into_application()));
         })
         .await?;
         Ok(found)
     }
 
-    /// How a credential Secret is. As the operator does, it reads no byte of one without the label.
+    /// Which of these Secrets are labelled as credentials, by one list of a namespace, or of all.
+    pub async fn labelled(
+        &self,
+        namespace: Option<&str>,
+        wanted: &BTreeSet<&Key>,
+    ) -> Result<BTreeSet<Key>, ApiError> {
+        let api: Api<SecretMeta> = match namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        };
+        let params = ListParams::default().labels(&format!("{LABEL_CREDENTIAL}=true"));
+        let mut found = BTreeSet::new();
+        pages(&api, params, |secret| {
+            let of = |text: &Option<String>| text.clone().unwrap_or_default();
+            let key = Key::new(&of(&secret.metadata.namespace), &of(&secret.metadata.name));
+            if wanted.contains(&key) {
+                found.insert(key);
+            }
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// How a credential Secret is. As the operator does, it reads no byte of one without the label, which it looks at
+    /// first where nobody has seen it.
     pub async fn credential(
         &self,
         key: &Key,
+        labelled: bool,
         parse: impl FnOnce(&SecretData) -> Result<Credential, Fault>,
         declared: Option<Timestamp>,
     ) -> Known {
-        let metadata = match self.kube.look(key).await {
-            Ok(metadata) => metadata,
-            Err(error) => return Known::NotRead(error),
-        };
-        let labels = metadata.labels.unwrap_or_default();
-        if labels.get(LABEL_CREDENTIAL).map(String::as_str) != Some("true") {
-            return Known::NotLabelled;
+        if !labelled {
+            match self.kube.look(key).await {
+                Ok(metadata) if is_credential(&metadata) => {}
+                Ok(_) => return Known::NotLabelled,
+                Err(error) => return Known::NotRead(error),
+            }
         }
         let body = match self.kube.read(key).await {
-            Ok(body) => body,
+            Ok(body) if is_credential(&body.metadata) => body,
+            Ok(_) => return Known::NotLabelled,
             Err(error) => return Known::NotRead(error),
         };
         match parse(&body.data) {
@@ -150,8 +188,30 @@ impl Cluster {
         }
     }
 
+    /// The Lease now, and after a while in which its holder renews it. Where none is expected, there is nothing to wait for.
+    pub async fn watched_lease(
+        &self,
+        home: &str,
+        name: &str,
+        expected: bool,
+    ) -> Result<(LeaseState, LeaseState), ApiError> {
+        let first = self.lease(home, name).await?;
+        if first == LeaseState::NoLease && !expected {
+            return Ok((first.clone(), first));
+        }
+        let end = Instant::now() + WATCHED;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let last = self.lease(home, name).await;
+            let settled = last.as_ref().is_ok_and(|last| is_settled(&first, last));
+            if settled || Instant::now() >= end {
+                return Ok((first, last?));
+            }
+        }
+    }
+
     /// The Lease of the operator.
-    pub async fn lease(&self, namespace: &str, name: &str) -> Result<LeaseState, ApiError> {
+    async fn lease(&self, namespace: &str, name: &str) -> Result<LeaseState, ApiError> {
         let api: Api<Lease> = Api::namespaced(self.client.clone(), namespace);
         let lease = match tokio::time::timeout(REQUEST, api.get_opt(name)).await {
             Err(_) => return Err(ApiError::Unreachable),
@@ -164,38 +224,54 @@ impl Cluster {
                 LeaseState::Lease {
                     holder: spec.holder_identity,
                     renewed: spec.renew_time.map(|time| time.0),
-                    duration: spec.lease_duration_seconds,
                 }
             }
         })
     }
 }
 
-fn silent() -> PreflightError {
-    PreflightError::Unreachable("no answer in 10 s".to_owned())
+fn is_credential(metadata: &ObjectMeta) -> bool {
+    let label = metadata
+        .labels
+        .as_ref()
+        .and_then(|l| l.get(LABEL_CREDENTIAL));
+    label.map(String::as_str) == Some("true")
 }
 
-async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, PreflightError> {
+fn silent() -> String {
+    "no answer in 10 s".to_owned()
+}
+
+/// Of an error without a status, the text may be anybody's: a login program's output, say.
+fn harmless(error: PreflightError) -> PreflightError {
+    match error {
+        PreflightError::Unreachable(text) if !text.starts_with("status ") => {
+            PreflightError::Unreachable("no answer".to_owned())
+        }
+        other => other,
+    }
+}
+
+async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
     match tokio::time::timeout(REQUEST, request).await {
         Err(_) => Err(silent()),
-        Ok(answer) => answer.map_err(|error| preflight::unreachable(&error)),
+        Ok(answer) => answer.map_err(|error| connect::failure(&error)),
     }
 }
 
 /// A document of the API server's that holds nothing of anybody's.
-async fn within_json(client: &Client, path: &str) -> Result<Value, PreflightError> {
+async fn within_json(client: &Client, path: &str) -> Result<Value, String> {
     let request = Request::get(path).body(Vec::new()).map_err(|_| silent())?;
     let text = within(client.request_text(request)).await?;
-    serde_json::from_str(&text)
-        .map_err(|_| PreflightError::Unreachable(format!("{path} isn't JSON")))
+    serde_json::from_str(&text).map_err(|_| format!("{path} isn't JSON"))
 }
 
 /// Page by page, so that no list is ever whole in memory.
-async fn pages<K>(api: &Api<K>, mut each: impl FnMut(K)) -> Result<(), ApiError>
+async fn pages<K>(api: &Api<K>, params: ListParams, mut each: impl FnMut(K)) -> Result<(), ApiError>
 where
     K: Clone + DeserializeOwned + std::fmt::Debug,
 {
-    let mut params = ListParams::default().limit(PAGE);
+    let mut params = params.limit(PAGE);
     loop {
         let page = match tokio::time::timeout(REQUEST, api.list(&params)).await {
             Err(_) => return Err(ApiError::Unreachable),

@@ -10,6 +10,20 @@ use crate::controller::preflight::PreflightError;
 
 /// Most fields that a line names.
 const NAMED: usize = 6;
+/// Most of a rule that a line quotes.
+const QUOTED: usize = 100;
+/// What bounds a value. The API server publishes all of it, the rules too.
+const BOUNDS: [&str; 9] = [
+    "maxLength",
+    "minLength",
+    "maxItems",
+    "minItems",
+    "maxProperties",
+    "minProperties",
+    "maximum",
+    "minimum",
+    "pattern",
+];
 
 /// The CRDs aren't there, or serve another version.
 #[must_use]
@@ -54,7 +68,11 @@ pub fn compare(kind: &str, published: &Value, own: &Value) -> Finding {
     let (installed, own) = (fields(installed), fields(own));
     let named = |fields: Vec<&String>| {
         let more = fields.len().saturating_sub(NAMED);
-        let first: Vec<_> = fields.iter().take(NAMED).map(|f| f.as_str()).collect();
+        let quoted = |field: &&String| match field.char_indices().nth(QUOTED) {
+            Some((end, _)) => format!("{}…", &field[..end]),
+            None => (*field).clone(),
+        };
+        let first: Vec<_> = fields.iter().take(NAMED).map(quoted).collect();
         let more = if more == 0 {
             String::new()
         } else {
@@ -77,7 +95,7 @@ pub fn compare(kind: &str, published: &Value, own: &Value) -> Finding {
             Check::Crds,
             kind,
             &found,
-            "what is new in it has no effect: run the operator that belongs to it",
+            "what is new in it has no effect, or refuses more: run the operator that belongs to it",
         );
     }
     let found = concat!("as of version ", env!("CARGO_PKG_VERSION"));
@@ -94,9 +112,10 @@ fn schema_of<'a>(kind: &str, published: &'a Value) -> Option<&'a Value> {
     })
 }
 
-/// Every field below spec and status by its path, and every value that one may have.
+/// Every field below spec and status by its path, every value that one may have, and what else is checked of it.
 fn fields(schema: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
+    checks("resource", schema, &mut found);
     for part in ["spec", "status"] {
         if let Some(schema) = schema.get("properties").and_then(|p| p.get(part)) {
             collect(part, schema, &mut found);
@@ -105,7 +124,37 @@ fn fields(schema: &Value) -> BTreeSet<String> {
     found
 }
 
+fn checks(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
+    let list = |name: &str| {
+        let list = schema.get(name).and_then(Value::as_array);
+        list.into_iter().flatten()
+    };
+    for name in list("required").filter_map(Value::as_str) {
+        found.insert(format!("{path}: {name} is required"));
+    }
+    for rule in list("x-kubernetes-validations").filter_map(|rule| rule["rule"].as_str()) {
+        let rule = rule.split_whitespace().collect::<Vec<_>>().join(" ");
+        found.insert(format!("{path}: rule {rule}"));
+    }
+    for name in BOUNDS {
+        match schema.get(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => {
+                found.insert(format!("{path}: {name} {text}"));
+            }
+            // 63 and 63.0 are the same.
+            Some(bound) => {
+                let bound = bound
+                    .as_f64()
+                    .map_or_else(|| bound.to_string(), |n| n.to_string());
+                found.insert(format!("{path}: {name} {bound}"));
+            }
+        }
+    }
+}
+
 fn collect(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
+    checks(path, schema, found);
     for value in schema
         .get("enum")
         .and_then(Value::as_array)
@@ -126,6 +175,9 @@ fn collect(path: &str, schema: &Value, found: &mut BTreeSet<String>) {
     if let Some(items) = schema.get("items") {
         collect(&format!("{path}[]"), items, found);
     }
+    if let Some(values) = schema.get("additionalProperties").filter(|s| s.is_object()) {
+        collect(&format!("{path}{{}}"), values, found);
+    }
 }
 
 #[cfg(test)]
@@ -136,9 +188,10 @@ mod tests {
     fn own() -> Value {
         json!({"properties": {
             "metadata": {"properties": {"x": {}}},
-            "spec": {"properties": {"region": {"enum": ["eu", "us"]}, "list": {"items": {"properties": {"name": {}}}}}},
+            "spec": {"required": ["region"], "x-kubernetes-validations": [{"rule": "self == \n oldSelf", "message": "m"}],
+                "properties": {"labels": {"maxProperties": 8, "additionalProperties": {"maxLength": 63}}, "name": {"maxLength": 63, "pattern": "^[a-z]$"}, "region": {"enum": ["eu", "us"]}, "list": {"items": {"properties": {"name": {}}}}}},
             "status": {"properties": {"at": {}}},
-        }})
+        }, "required": ["spec"]})
     }
 
     fn published(change: impl FnOnce(&mut Value)) -> Value {
@@ -166,7 +219,7 @@ mod tests {
                 Check::Crds,
                 "DefenderTenant",
                 &format!("it is newer than this operator: it also has {what}"),
-                "what is new in it has no effect: run the operator that belongs to it",
+                "what is new in it has no effect, or refuses more: run the operator that belongs to it",
             )
         };
         for (document, expected) in [
@@ -179,6 +232,40 @@ mod tests {
                     s["properties"]["spec"]["properties"]["region"]["enum"] = json!(["eu"]);
                 }),
                 lacks("spec.region: us"),
+            ),
+            (
+                published(|s| s["required"] = Value::Null),
+                lacks("resource: spec is required"),
+            ),
+            (
+                published(|s| s["properties"]["spec"]["required"] = json!([])),
+                lacks("spec: region is required"),
+            ),
+            (
+                published(|s| s["properties"]["spec"]["x-kubernetes-validations"] = Value::Null),
+                lacks("spec: rule self == oldSelf"),
+            ),
+            (
+                published(|s| {
+                    s["properties"]["spec"]["properties"]["name"] =
+                        json!({"maxLength": 253, "pattern": "^[a-z]*$"});
+                }),
+                lacks("spec.name: maxLength 63, spec.name: pattern ^[a-z]$"),
+            ),
+            (
+                published(|s| {
+                    s["properties"]["spec"]["properties"]["labels"] =
+                        json!({"maxProperties": 8.0, "additionalProperties": {}});
+                }),
+                lacks("spec.labels{}: maxLength 63"),
+            ),
+            (
+                published(|s| {
+                    let rule = json!({"rule": "x".repeat(200)});
+                    let rules = &mut s["properties"]["spec"]["x-kubernetes-validations"];
+                    rules.as_array_mut().unwrap().push(rule);
+                }),
+                newer(&format!("spec: rule {}…", "x".repeat(QUOTED - 11))),
             ),
             (
                 published(|s| s["properties"]["spec"]["properties"]["list"] = json!({})),

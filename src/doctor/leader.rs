@@ -1,11 +1,14 @@
 //! Who leads.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::report::{Check, Finding};
 
-/// A Lease that says nothing of its duration has this one.
-const USUAL: SignedDuration = SignedDuration::from_secs(15);
+/// Its holder renews the Lease every 2 s: it is watched for two renewals and a bit. A time that stands in it says
+/// nothing by itself, since its holder's clock isn't this one's.
+pub const WATCHED: Duration = Duration::from_secs(5);
 /// A holder's name as it is shown; one of ours has a pod's name and a little more.
 const SHOWN: usize = 300;
 
@@ -18,57 +21,68 @@ pub enum LeaseState {
     Lease {
         /// Who holds it.
         holder: Option<String>,
-        /// When it was renewed last.
+        /// When it was renewed last, by its holder's clock.
         renewed: Option<Timestamp>,
-        /// How long that is good for.
-        duration: Option<i32>,
     },
 }
 
-/// Whether somebody leads.
+impl LeaseState {
+    fn holder(&self) -> Option<String> {
+        match self {
+            Self::Lease {
+                holder: Some(holder),
+                ..
+            } if !holder.is_empty() => Some(holder.chars().take(SHOWN).collect()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the second look tells all: somebody has written there since, and holds it.
 #[must_use]
-pub fn leader(lease: &str, found: &LeaseState, now: Timestamp) -> Finding {
+pub fn is_settled(first: &LeaseState, last: &LeaseState) -> bool {
+    first != last && last.holder().is_some()
+}
+
+/// Whether somebody leads, by what the Lease was at first and [`WATCHED`] later, or when [`is_settled`] said so.
+/// `expected`: the operator has been started, so that there must be one.
+#[must_use]
+pub fn leader(lease: &str, first: &LeaseState, last: &LeaseState, expected: bool) -> Finding {
     let subject = format!("Lease {lease}");
     let start = "no tenant is served: see whether the operator's pods run, and what they log (kubectl get pods, kubectl logs)";
-    let (holder, renewed, duration) = match found {
-        LeaseState::NoLease => {
-            return Finding::warning(
-                Check::Leader,
-                &subject,
-                "there is none yet",
-                "it is made when the operator starts: see whether its pods run, and whether they have the same --lease-name and namespace as this check",
-            );
+    let problem =
+        |found: &str, advice: &str| Finding::problem(Check::Leader, &subject, found, advice);
+    if *last == LeaseState::NoLease {
+        let found = "there is none yet";
+        let advice = "it is made when the operator starts: see whether its pods run, and whether they have the same --lease-name and namespace as this check";
+        return if expected {
+            problem(found, advice)
+        } else {
+            Finding::warning(Check::Leader, &subject, found, advice)
+        };
+    }
+    match (first.holder(), last.holder()) {
+        (_, Some(holder)) if is_settled(first, last) => {
+            let found = format!("held by {holder}, who renews it");
+            Finding::ok(Check::Leader, &subject, &found)
         }
-        LeaseState::Lease {
-            holder,
-            renewed,
-            duration,
-        } => (holder, *renewed, *duration),
-    };
-    let Some(holder) = holder.as_deref().filter(|holder| !holder.is_empty()) else {
-        return Finding::problem(
+        (_, Some(holder)) => problem(
+            &format!(
+                "held by {holder}, and not renewed in {} s",
+                WATCHED.as_secs()
+            ),
+            &format!("its holder is gone or cut off, and nobody has taken over: {start}"),
+        ),
+        (Some(before), None) => Finding::warning(
             Check::Leader,
             &subject,
+            &format!("released by {before} just now, and not taken yet"),
+            "another process takes it within seconds: run this again",
+        ),
+        (None, None) => problem(
             "nobody holds it",
             &format!("it was released, and nobody took it: {start}"),
-        );
-    };
-    let holder: String = holder.chars().take(SHOWN).collect();
-    let good_for = duration.map_or(USUAL, |seconds| {
-        SignedDuration::from_secs(i64::from(seconds))
-    });
-    let Some(renewed) = renewed else {
-        let found = format!("held by {holder}, never renewed");
-        return Finding::problem(Check::Leader, &subject, &found, start);
-    };
-    let age = now.duration_since(renewed);
-    let found = format!("held by {holder}, renewed {} s ago", age.as_secs().max(0));
-    if age <= good_for {
-        Finding::ok(Check::Leader, &subject, &found)
-    } else {
-        let advice =
-            format!("it has run out, its holder is gone or cut off, and nobody took over: {start}");
-        Finding::problem(Check::Leader, &subject, &found, &advice)
+        ),
     }
 }
 
@@ -87,64 +101,84 @@ pub fn no_home() -> Finding {
 mod tests {
     use super::*;
 
+    fn held(holder: &str, renewed: i64) -> LeaseState {
+        LeaseState::Lease {
+            holder: Some(holder.to_owned()),
+            renewed: Some(Timestamp::from_second(renewed).unwrap()),
+        }
+    }
+
     #[test]
-    fn each_state_of_the_lease_is_told() {
-        let now = Timestamp::from_second(1_000).unwrap();
-        let held = |holder: Option<&str>, renewed: Option<i64>, duration| LeaseState::Lease {
-            holder: holder.map(str::to_owned),
-            renewed: renewed.map(|second| Timestamp::from_second(second).unwrap()),
-            duration,
-        };
+    fn what_changes_in_the_record_tells_whoever_leads_whatever_time_it_says() {
+        use LeaseState::NoLease;
         let start = "no tenant is served: see whether the operator's pods run, and what they log (kubectl get pods, kubectl logs)";
         let ok = |found: &str| Finding::ok(Check::Leader, "Lease op/dto-0", found);
         let problem = |found: &str, advice: &str| {
             Finding::problem(Check::Leader, "Lease op/dto-0", found, advice)
         };
-        let stale =
-            format!("it has run out, its holder is gone or cut off, and nobody took over: {start}");
-        for (found, expected) in [
+        let warning = |found: &str, advice: &str| {
+            Finding::warning(Check::Leader, "Lease op/dto-0", found, advice)
+        };
+        let renews = || ok("held by a, who renews it");
+        let dead = || {
+            problem(
+                "held by a, and not renewed in 5 s",
+                &format!("its holder is gone or cut off, and nobody has taken over: {start}"),
+            )
+        };
+        let nobody = || {
+            problem(
+                "nobody holds it",
+                &format!("it was released, and nobody took it: {start}"),
+            )
+        };
+        let none = "it is made when the operator starts: see whether its pods run, and whether they have the same --lease-name and namespace as this check";
+        let never = LeaseState::Lease {
+            holder: Some("a".into()),
+            renewed: None,
+        };
+        let free = || held("", 1_000);
+        let nameless = LeaseState::Lease {
+            holder: None,
+            renewed: None,
+        };
+        // This machine's time isn't among it: the holder's may be hours ahead or behind.
+        for (first, last, expected) in [
+            (held("a", 1_000), held("a", 1_002), renews()),
+            (held("a", 9_000_000), held("a", 9_000_002), renews()),
+            (held("a", 1_000), held("a", 900), renews()),
+            (held("b", 1_000), held("a", 1_000), renews()),
+            (free(), held("a", 1_001), renews()),
+            (NoLease, held("a", 1_001), renews()),
+            (never.clone(), held("a", 1_001), renews()),
+            (held("a", 1_000), held("a", 1_000), dead()),
+            (held("a", 9_000_000), held("a", 9_000_000), dead()),
+            (never.clone(), never, dead()),
+            (free(), free(), nobody()),
+            (nameless.clone(), nameless, nobody()),
+            (NoLease, free(), nobody()),
             (
-                held(Some("pod-a"), Some(998), Some(15)),
-                ok("held by pod-a, renewed 2 s ago"),
-            ),
-            (
-                held(Some("pod-a"), Some(1_003), Some(15)),
-                ok("held by pod-a, renewed 0 s ago"),
-            ),
-            (
-                held(Some("pod-a"), Some(985), None),
-                ok("held by pod-a, renewed 15 s ago"),
-            ),
-            (
-                held(Some("pod-a"), Some(984), None),
-                problem("held by pod-a, renewed 16 s ago", &stale),
-            ),
-            (
-                held(Some("pod-a"), Some(995), Some(4)),
-                problem("held by pod-a, renewed 5 s ago", &stale),
-            ),
-            (
-                held(Some("pod-a"), None, None),
-                problem("held by pod-a, never renewed", start),
-            ),
-            (
-                held(Some(""), Some(999), None),
-                problem(
-                    "nobody holds it",
-                    &format!("it was released, and nobody took it: {start}"),
+                held("a", 1_000),
+                free(),
+                warning(
+                    "released by a just now, and not taken yet",
+                    "another process takes it within seconds: run this again",
                 ),
             ),
-            (
-                LeaseState::NoLease,
-                Finding::warning(
-                    Check::Leader,
-                    "Lease op/dto-0",
-                    "there is none yet",
-                    "it is made when the operator starts: see whether its pods run, and whether they have the same --lease-name and namespace as this check",
-                ),
-            ),
+            (NoLease, NoLease, warning("there is none yet", none)),
         ] {
-            assert_eq!(leader("op/dto-0", &found, now), expected);
+            assert_eq!(leader("op/dto-0", &first, &last, false), expected);
+            assert_eq!(
+                is_settled(&first, &last),
+                expected == renews(),
+                "the watch ends early only where all is well"
+            );
+            let strict = if expected == warning("there is none yet", none) {
+                problem("there is none yet", none)
+            } else {
+                expected
+            };
+            assert_eq!(leader("op/dto-0", &first, &last, true), strict);
         }
     }
 }

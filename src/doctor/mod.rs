@@ -27,7 +27,7 @@ use crate::api::{APPLICATION_KIND, APPLICATION_PLURAL, GROUP, KIND, PLURAL, appl
 use crate::cli::{Doctor, SecretRef};
 use crate::connect::{self, NoCluster};
 use crate::controller::kubeapi::ApiError;
-use crate::controller::preflight::{PreflightError, Scope};
+use crate::controller::preflight::Scope;
 use crate::core::application::Application;
 use crate::core::tenant::Key;
 use crate::entra::federated::TokenFile;
@@ -129,7 +129,7 @@ impl Examination<'_> {
         let mut findings = Vec::new();
         let mut survey = Survey::default();
         match self.cluster.version().await {
-            Err(PreflightError::Unreachable(why)) => {
+            Err(why) => {
                 findings.push(server::unreachable(&why));
                 findings.push(server::no_clock("API server"));
                 let others = [
@@ -146,7 +146,6 @@ impl Examination<'_> {
                 survey.or_usual_hosts();
                 findings.extend(self.hosts(&survey).await);
             }
-            Err(other) => findings.push(server::unreachable(&other.to_string())),
             Ok((version, clock)) => {
                 findings.push(server::version(&version));
                 findings.push(match clock {
@@ -246,15 +245,18 @@ impl Examination<'_> {
         findings
     }
 
+    /// Where the operator looks: `None` is everywhere.
+    fn places(&self) -> Vec<Option<&str>> {
+        if self.serves_cluster() {
+            return vec![None];
+        }
+        let names = self.args.watch_namespaces.iter();
+        names.map(|name| Some(name.as_str())).collect()
+    }
+
     async fn tenants(&self, survey: &mut Survey) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let places: Vec<Option<&str>> = if self.serves_cluster() {
-            vec![None]
-        } else {
-            let names = self.args.watch_namespaces.iter();
-            names.map(|name| Some(name.as_str())).collect()
-        };
-        for place in places {
+        for place in self.places() {
             let shown = place.map_or_else(
                 || "in all namespaces".to_owned(),
                 |name| format!("in namespace {name}"),
@@ -352,7 +354,9 @@ impl Examination<'_> {
         let policy = matches!(self.args.secret_ref, SecretRef::Allow);
         let mut secrets = Secrets::of(applications, self.home.as_deref());
         secrets.of_tenants(&survey.secrets, self.home.as_deref(), policy);
-        secrets.look(&self.cluster, self.deadline).await
+        secrets
+            .look(&self.cluster, &self.places(), self.deadline)
+            .await
     }
 
     async fn federated(&self, applications: &[Application]) -> Vec<Finding> {
@@ -373,8 +377,13 @@ impl Examination<'_> {
             return vec![leader::no_home()];
         };
         let lease = Key::new(home, &self.lease).to_string();
-        vec![match self.cluster.lease(home, &self.lease).await {
-            Ok(found) => leader::leader(&lease, &found, Timestamp::now()),
+        let expected = self.args.expect_leader;
+        let seen = self
+            .cluster
+            .watched_lease(home, &self.lease, expected)
+            .await;
+        vec![match seen {
+            Ok((first, last)) => leader::leader(&lease, &first, &last, expected),
             Err(ApiError::Forbidden) => forbidden(
                 Check::Leader,
                 "leases.coordination.k8s.io",

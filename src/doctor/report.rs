@@ -155,11 +155,16 @@ impl Finding {
     }
 }
 
-/// Names and statuses are written by others: nothing that could play with a terminal or pass for another line.
+/// Names and statuses are written by others: nothing that could play with a terminal, pass for another line, or turn
+/// the direction of what follows.
 #[must_use]
 pub fn plain(text: &str) -> String {
+    let turns = |c: char| {
+        // Unicode's Bidi_Control, and the separators of lines and paragraphs.
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if c.is_control() || turns(c) { ' ' } else { c })
         .collect()
 }
 
@@ -323,6 +328,14 @@ Leader
         let found: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(found, expected);
         assert!(text.ends_with("}\n"));
+    }
+
+    #[test]
+    fn nothing_turns_the_direction_or_begins_a_line() {
+        for c in "\n\r\u{1b}\u{7f}\u{9b}\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
+            assert_eq!(plain(&format!("a{c}b")), "a b", "{c:?}");
+        }
+        assert_eq!(plain("Größe, مستأجر"), "Größe, مستأجر");
     }
 
     #[test]

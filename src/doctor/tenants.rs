@@ -20,7 +20,7 @@ pub struct Survey {
     pub not_ready: BTreeMap<&'static str, usize>,
     /// How many have another version's shape.
     pub unreadable: usize,
-    /// The Secrets that `secretRef` names.
+    /// The Secrets that `secretRef` names, where one is used.
     pub secrets: BTreeSet<Key>,
     /// The hosts that they need.
     pub hosts: Uses,
@@ -40,7 +40,9 @@ impl Survey {
             return;
         };
         let spec = &tenant.spec;
-        if let Some(secret) = &spec.secret_ref {
+        // Nothing is minted for the others: their Secrets may well be gone.
+        let used = !spec.suspend && !tenant.deleting;
+        if let Some(secret) = spec.secret_ref.as_ref().filter(|_| used) {
             let key = Key::new(&tenant.key.namespace, &secret.name);
             self.secrets.insert(key);
         }
@@ -197,6 +199,12 @@ mod tests {
         let list = [Some(tenant()), Some(tenant())];
         let mut found = survey(&list);
         assert_eq!(found.secrets.len(), 1);
+        let mut suspended = tenant();
+        std::sync::Arc::make_mut(&mut suspended.spec).suspend = true;
+        let mut deleting = tenant();
+        deleting.deleting = true;
+        let idle = survey(&[Some(suspended), Some(deleting)]);
+        assert_eq!((idle.total, idle.secrets.len()), (2, 0));
         let hosts = |survey: &Survey| {
             survey
                 .hosts

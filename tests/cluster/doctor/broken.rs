@@ -27,8 +27,12 @@ fn a_permission_that_is_missing_is_named_with_its_rule() {
                 .iter()
                 .flatten()
                 .any(|name| name == "defendertenants");
+            let events = rule.resources.iter().flatten().any(|name| name == "events");
             rule.verbs
                 .retain(|verb| !(secrets && verb == "delete" || tenants && verb == "list"));
+            if events {
+                rule.verbs = vec!["get".to_owned()];
+            }
         }
         let params = PostParams::default();
         roles
@@ -54,6 +58,14 @@ fn a_permission_that_is_missing_is_named_with_its_rule() {
             &[
                 &format!("secrets in namespace {ns} | may not delete"),
                 "apiGroups: [\"\"], resources: [secrets], verbs: [delete]",
+            ],
+        );
+        told.says(
+            "permissions",
+            "warning",
+            &[
+                &format!("events.events.k8s.io in namespace {ns} | may not create, patch"),
+                "apiGroups: [events.k8s.io], resources: [events], verbs: [create, patch]",
             ],
         );
         told.says(
@@ -117,6 +129,29 @@ fn crds_that_are_missing_old_new_or_of_another_version_are_told_apart() {
             "crds",
             "warning",
             &["DefenderApplication", "it also has spec.tomorrow"],
+        );
+
+        // The same fields, and what an API server checks of them is missing.
+        let mut lax = crd();
+        let spec = lax
+            .pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec")
+            .expect("a schema");
+        let rules = spec["x-kubernetes-validations"].as_array_mut();
+        let rule = rules.and_then(Vec::pop).expect("a rule")["rule"].clone();
+        let rule: Vec<_> = rule.as_str().expect("a text").split_whitespace().collect();
+        let rule: String = rule.join(" ").chars().take(40).collect();
+        arena.apply_crd(&lax).await;
+        let told = lab
+            .eventually("it is published", async || {
+                let told = lab.doctor(&[]).await;
+                let probed = |(_, text): &(String, String)| text.contains("spec.probe");
+                (!told.lines("crds").iter().any(probed)).then_some(told)
+            })
+            .await;
+        told.says(
+            "crds",
+            "problem",
+            &["DefenderTenant", &format!("it lacks spec: rule {rule}")],
         );
 
         let mut other = crd();
@@ -185,10 +220,18 @@ fn credentials_that_expired_or_lack_the_label_or_make_none_are_told_apart() {
             )
             .await;
         }
+        // Nobody needs this one's.
+        lab.tenant(
+            "idle",
+            json!({"tenantId": guid(7), "secretRef": {"name": "gone"}, "suspend": true}),
+        )
+        .await;
         let told = lab.doctor(&LEASE).await;
         assert_eq!(told.code, Some(1), "{:#}", told.report);
         assert_eq!(told.with("problem"), ["credentials"]);
         let ns = &lab.ns;
+        let lines = told.lines("credentials");
+        assert_eq!(lines.len(), 6, "{lines:#?}");
         for (name, result, found) in [
             ("over", "problem", "certificate, expired at"),
             ("soon", "warning", "certificate, readable, expires at"),
@@ -208,35 +251,51 @@ fn credentials_that_expired_or_lack_the_label_or_make_none_are_told_apart() {
             );
         }
         // Nobody serves them.
-        told.says("tenants", "warning", &["0 of 6 Ready; no status yet: 6"]);
+        told.says("tenants", "warning", &["0 of 7 Ready; no status yet: 7"]);
         lab.finish().await;
     });
 }
 
 #[test]
-fn a_lease_that_is_missing_stale_or_nobodys_is_told() {
+fn a_lease_that_is_missing_stale_or_nobodys_is_told_whatever_its_clock_says() {
     run(async {
         let lab = Lab::examined("ill-lease", true).await;
         let home = lab.home();
-        let told = lab.doctor(&["--lease-name", "elsewhere"]).await;
+        let absent = ["--lease-name", "elsewhere"];
+        let told = lab.doctor(&absent).await;
         assert_eq!(told.code, Some(0), "{:#}", told.report);
-        told.says(
-            "leader",
-            "warning",
-            &[&format!("{home}/elsewhere-0 | there is none yet")],
-        );
-        lab.lease(&home, LEASE[1], "pod-a", 60).await;
-        let told = lab.doctor(&LEASE).await;
+        let none = format!("{home}/elsewhere-0 | there is none yet");
+        told.says("leader", "warning", &[&none]);
+        let told = lab
+            .doctor(&[&absent[..], &["--expect-leader"]].concat())
+            .await;
         assert_eq!(told.code, Some(1), "{:#}", told.report);
-        assert_eq!(told.with("problem"), ["leader"]);
-        told.says(
-            "leader",
-            "problem",
-            &["held by pod-a, renewed 6", "nobody took over"],
-        );
-        lab.lease(&home, LEASE[1], "", 0).await;
-        let told = lab.doctor(&LEASE).await;
+        told.says("leader", "problem", &[&none]);
+        // Nobody renews these, whatever the time in them.
+        for (name, age) in [("past", 60), ("present", 0), ("future", -3_600)] {
+            lab.lease(&home, name, "pod-a", age).await;
+            let told = lab.doctor(&["--lease-name", name]).await;
+            assert_eq!(told.code, Some(1), "{:#}", told.report);
+            assert_eq!(told.with("problem"), ["leader"]);
+            told.says(
+                "leader",
+                "problem",
+                &[
+                    "held by pod-a, and not renewed in 5 s",
+                    "nobody has taken over",
+                ],
+            );
+        }
+        lab.lease(&home, "free", "", 0).await;
+        let told = lab.doctor(&["--lease-name", "free"]).await;
         told.says("leader", "problem", &["nobody holds it"]);
+        // This one's clock is behind.
+        lab.renewed_lease(&home, "slow", "pod-b", 30).await;
+        let told = lab
+            .doctor(&["--lease-name", "slow", "--expect-leader=true"])
+            .await;
+        assert_eq!(told.code, Some(0), "{:#}", told.report);
+        told.says("leader", "ok", &["held by pod-b, who renews it"]);
         lab.finish().await;
     });
 }

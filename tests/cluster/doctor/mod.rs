@@ -20,7 +20,7 @@ impl Lab {
         };
         let lab = Self::with(name, setup).await;
         lab.may_see_leases(&lab.home()).await;
-        lab.lease(&lab.home(), LEASE[1], "pod-a", 0).await;
+        lab.renewed_lease(&lab.home(), LEASE[1], "pod-a", 0).await;
         lab
     }
 }

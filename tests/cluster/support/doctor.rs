@@ -1,6 +1,7 @@
 //! The operator's other programs, with a lab's settings: `doctor` and `smoke-test`.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -219,5 +220,22 @@ impl Lab {
         api.patch(&format!("{name}-0"), &params, &Patch::Apply(&body))
             .await
             .expect("a Lease");
+    }
+
+    /// One that somebody renews until the test ends, as an operator whose clock is so many seconds behind does.
+    pub async fn renewed_lease(&self, home: &str, name: &str, holder: &str, age: i64) {
+        self.lease(home, name, holder, age).await;
+        let api: Api<Lease> = Api::namespaced(self.arena.admin.clone(), home);
+        let name = format!("{name}-0");
+        tokio::spawn(async move {
+            let params = PatchParams::default();
+            loop {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                let renewed = Timestamp::now() - SignedDuration::from_secs(age);
+                let body = json!({"spec": {"renewTime": format!("{renewed:.6}")}});
+                // A miss is mended by the next one; when the test is over, there is none.
+                let _ = api.patch(&name, &params, &Patch::Merge(&body)).await;
+            }
+        });
     }
 }
