@@ -110,7 +110,7 @@ fn fault(error: &KubeconfigError) -> String {
         E::LoadClientCertificate(error) => load("client certificate", error),
         E::LoadClientKey(error) => load("client key", error),
         E::ParseCertificates(_) => "the certificate authority isn't PEM".to_owned(),
-        _ => "the kubeconfig can't be used".to_owned(),
+        E::ParseNoProxy(_) => "NO_PROXY can't be read".to_owned(),
     }
 }
 

@@ -58,12 +58,12 @@ fn server(
     (Client::new(service, "soc"), asked)
 }
 
-fn refused(code: u16) -> Option<(u16, Value)> {
+fn refused(code: u16) -> (u16, Value) {
     let status = json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code, "reason": "x",
         "message": "no",
     });
-    Some((code, status))
+    (code, status)
 }
 
 /// What was sent, as made: with a UID and a time.
@@ -102,7 +102,7 @@ fn what_was_refused_is_somebody_elses_and_stays() {
     run(async {
         for code in [409, 403, 422] {
             let (client, asked) = server(move |method, _, _| match *method {
-                Method::POST => refused(code),
+                Method::POST => Some(refused(code)),
                 _ => Some((200, json!({"metadata": {"uid": "a-strangers"}}))),
             });
             let args = args();
@@ -120,7 +120,7 @@ fn what_was_made_is_deleted_by_its_uid() {
         let (client, asked) = server(|method, _, body| match *method {
             Method::POST => made_of(body),
             Method::DELETE => Some((200, json!({"kind": "Status", "status": "Success"}))),
-            _ => refused(404),
+            _ => Some(refused(404)),
         });
         let args = args();
         let made = Made::new(&args, client);
@@ -149,7 +149,7 @@ fn anothers_object_of_the_same_name_is_left_and_not_waited_for() {
     run(async {
         let (client, _) = server(|method, _, body| match *method {
             Method::POST => made_of(body),
-            Method::DELETE => refused(409),
+            Method::DELETE => Some(refused(409)),
             // A stranger's tenant, and a stranger's Secret.
             _ => Some((200, json!({"metadata": {"uid": "a-strangers"}}))),
         });
@@ -167,10 +167,10 @@ fn what_a_lost_answer_made_is_found_by_its_run() {
             let run = Arc::new(Mutex::new(String::new()));
             let stored = run.clone();
             let (client, asked) = server(move |method, path, _| match *method {
-                Method::POST => refused(504),
+                Method::POST => Some(refused(504)),
                 Method::DELETE => Some((200, json!({"kind": "Status", "status": "Success"}))),
                 // Once it is deleted, the tenant stays away; its target never was.
-                _ if path.contains("/secrets/") => refused(404),
+                _ if path.contains("/secrets/") => Some(refused(404)),
                 _ => {
                     let run = stored.lock().unwrap().clone();
                     let metadata = json!({"uid": "u-1", "annotations": {objects::RUN: run}});
@@ -209,8 +209,8 @@ fn what_is_left_behind_is_deleted_as_it_was_listed() {
         let list = json!({"metadata": {}, "items": [old("smoke-test-abcde"), old("contoso")]});
         let (client, asked) = server(move |method, path, _| match *method {
             Method::GET if path.ends_with("/defendertenants") => Some((200, list.clone())),
-            Method::GET => refused(403),
-            _ => refused(409),
+            Method::GET => Some(refused(403)),
+            _ => Some(refused(409)),
         });
         let args = args();
         let made = Made::new(&args, client);
