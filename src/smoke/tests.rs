@@ -250,7 +250,10 @@ fn an_api_server_that_never_answers_is_waited_for_until_the_deadline() {
         });
         let made = Made::new(&args, client);
         assert_eq!(make(&made).await, Ok(()));
+        let begun = Instant::now();
         let left = made.remove(deadline()).await.unwrap_err();
         assert!(left.contains("is still there"), "{left}");
+        // A request's own time-out is longer.
+        assert!(begun.elapsed() < Duration::from_secs(10), "{begun:?}");
     });
 }
