@@ -2,7 +2,9 @@
 
 import copy
 import functools
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +16,23 @@ CHART = ROOT / "charts" / "defender-tenant-operator"
 HELMS = {"helm-4": os.environ["HELM_4"], "helm-3": os.environ["HELM_3"]}
 # What the chart promises at the least.
 KUBERNETES = "1.34.0"
+
+
+class Strict(yaml.CSafeLoader):
+    """YAML that refuses a key that stands twice, as the API server does with strict validation."""
+
+
+def mapping(loader, node):
+    keys = [loader.construct_object(key) for key, _ in node.value]
+    twice = sorted({str(key) for key in keys if keys.count(key) > 1})
+    if twice:
+        raise yaml.constructor.ConstructorError(None, None, f"twice: {', '.join(twice)}", node.start_mark)
+    return dict(zip(keys, (loader.construct_object(value, deep=True) for _, value in node.value)))
+
+
+Strict.add_constructor("tag:yaml.org,2002:map", mapping)
+# A number for Kubernetes' parser, and not for this one.
+Strict.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789"))
 
 
 class Refused(Exception):
@@ -63,12 +82,12 @@ def run(helm, *args, stdin=None):
 @functools.cache
 def objects_of(helm, values, *args):
     text = run(helm, "template", *args, "--values", "-", stdin=values)
-    return [o for o in yaml.load_all(text, yaml.CSafeLoader) if o]
+    return [o for o in yaml.load_all(text, Strict) if o]
 
 
 def rendered(helm, values=None, *args, chart=CHART, release="dto", namespace="home"):
     args = (release, chart, "--namespace", namespace, "--kube-version", KUBERNETES, *args)
-    return Rendered(copy.deepcopy(objects_of(helm, yaml.safe_dump(values or {}), *args)))
+    return Rendered(copy.deepcopy(objects_of(helm, json.dumps(values or {}), *args)))
 
 
 @pytest.fixture(params=HELMS)

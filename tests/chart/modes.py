@@ -36,7 +36,6 @@ MODES = {
         "httpsProxy": {"existingSecret": "proxy"},
         "caBundle": {"configMap": "ca"},
         "workloadIdentity": {"enabled": True},
-        "kubeconfig": {"existingSecret": "elsewhere"},
         "replicas": 3,
         "serviceAccount": {"annotations": {"example.com/id": "1"}},
         "rbac": {"userRoles": {"aggregateToEdit": True}},
@@ -70,6 +69,12 @@ MODES = {
             {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "{{ .Release.Name }}-map", "namespace": "home"}},
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}-text', namespace: home}\n",
         ],
+    },
+    # In this cluster, for another one.
+    "elsewhere": {
+        "kubeconfig": {"existingSecret": "elsewhere"},
+        "crds": {"enabled": False},
+        "rbac": {"create": False, "userRoles": {"create": False}},
     },
     # Every switch off.
     "all-off": {

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, component
 from modes import MODES
 
 RUN = (ROOT / "docs/reference/flags.md").read_text().split("\n## run\n", 1)[1].split("\n## ", 1)[0]
@@ -13,7 +13,7 @@ FLAGS = set(re.findall(r"\| `(DTO_\w+)` \|", RUN))
 
 def test_every_flag_of_the_operator_has_a_value(render):
     variables = set()
-    for mode in ("all-on", "namespaced", "trial"):
+    for mode in ("all-on", "namespaced", "trial", "elsewhere"):
         variables |= {name for name in render(MODES[mode]).env() if name.startswith("DTO_")}
     assert FLAGS > {"DTO_LISTEN", "DTO_CA_BUNDLE"}
     assert FLAGS - variables == set()
@@ -52,7 +52,6 @@ def test_each_setting_arrives(render):
         "DTO_HTTPS_PROXY": {"secretKeyRef": {"name": "proxy", "key": "url"}},
         "DTO_CA_BUNDLE": "/etc/defender-tenant-operator/ca/ca.crt",
         "DTO_FEDERATED_TOKEN_FILE": "/var/run/secrets/defender-tenant-operator/federated/token",
-        "DTO_KUBECONFIG": "/etc/defender-tenant-operator/kubeconfig/kubeconfig",
         "RUST_BACKTRACE": "1",
     }
     assert objects.container()["args"] == ["run", "--log-level=debug"]
@@ -62,10 +61,115 @@ def test_each_setting_arrives(render):
     assert volumes["ca-bundle"]["configMap"]["name"] == "ca"
     (federated,) = volumes["federated-token"]["projected"]["sources"]
     assert federated["serviceAccountToken"]["audience"] == "api://AzureADTokenExchange"
-    assert volumes["kubeconfig"]["secret"]["secretName"] == "elsewhere"
     # `helm test` looks at the same.
     assert objects.test_pod()["containers"][0]["env"] == objects.container()["env"]
     assert objects.test_pod()["volumes"] == objects.pod()["volumes"]
+
+
+def test_another_clusters_operator_has_its_kubeconfig_and_nothing_of_this_cluster(render):
+    objects = render(MODES["elsewhere"])
+    assert objects.env()["DTO_KUBECONFIG"] == "/etc/defender-tenant-operator/kubeconfig/kubeconfig"
+    (volume,) = [v for v in objects.pod()["volumes"] if v["name"] == "kubeconfig"]
+    assert volume["secret"]["secretName"] == "elsewhere"
+    assert objects.kinds() == ["Deployment", "Pod", "PodDisruptionBudget", "Service", "ServiceAccount"]
+
+
+def test_extra_variables_replace_the_charts(render):
+    extra = [{"name": "DTO_LISTEN", "value": "0.0.0.0:9"}, {"name": "POD_NAME", "value": "me"}, {"name": "MORE", "value": "1"}]
+    objects = render({"extraEnv": extra})
+    names = [entry["name"] for entry in objects.container()["env"]]
+    assert sorted(names) == sorted({"POD_NAME", "POD_NAMESPACE", "DTO_LISTEN", "DTO_LEASE_NAME", "MORE"})
+    assert objects.env()["DTO_LISTEN"] == "0.0.0.0:9"
+    assert objects.env()["POD_NAME"] == "me"
+    assert objects.test_pod()["containers"][0]["env"] == objects.container()["env"]
+
+
+def test_the_pods_labels_and_annotations_are_the_tests_too(render):
+    # The webhook of Azure's workload identity looks for them.
+    objects = render({"podLabels": {"azure.workload.identity/use": "true"}, "podAnnotations": {"example.com/a": "b"}})
+    template = objects.one("Deployment")["spec"]["template"]["metadata"]
+    for metadata in (template, objects.one("Pod")["metadata"]):
+        assert metadata["labels"]["azure.workload.identity/use"] == "true"
+        assert metadata["annotations"]["example.com/a"] == "b"
+    assert template["annotations"]["kubectl.kubernetes.io/default-container"] == "operator"
+
+
+# Each chart label, set to something else wherever labels can be set.
+OVERLAPPING = {f"app.kubernetes.io/{key}": "theirs" for key in ("name", "instance", "component", "version", "part-of", "managed-by")}
+
+
+def test_labels_of_the_values_never_stand_twice_and_never_move_a_selector(render):
+    objects = render({
+        "commonLabels": OVERLAPPING, "podLabels": OVERLAPPING, "emulator": {"enabled": True}, "networkPolicy": {"enabled": True},
+        "podAnnotations": {"kubectl.kubernetes.io/default-container": "other"},
+        "monitor": {"enabled": True, "renderMode": "alwaysRender", "labels": OVERLAPPING, "rules": {"enabled": True, "labels": OVERLAPPING}}})
+    for o in objects:
+        labels = o["metadata"]["labels"]
+        assert labels["app.kubernetes.io/name"] == "defender-tenant-operator"
+        assert labels["app.kubernetes.io/instance"] == "dto"
+        assert labels["app.kubernetes.io/component"] != "theirs"
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+        assert labels["app.kubernetes.io/part-of"] == "theirs"
+    for o in objects.of("Deployment"):
+        assert o["spec"]["selector"]["matchLabels"].items() <= o["spec"]["template"]["metadata"]["labels"].items()
+    template = [o for o in objects.of("Deployment") if component(o) == "operator"][0]["spec"]["template"]["metadata"]
+    assert template["annotations"]["kubectl.kubernetes.io/default-container"] == "other"
+
+
+# As YAML each of these is a number, a truth or nothing, unless it is quoted. (A name can begin with a digit.)
+NUMERIC = {
+    "watchNamespaces": ["111", "222"], "operatorNamespace": "333", "nameOverride": "12", "fullnameOverride": "123",
+    "image": {"registry": "1", "repository": "2", "tag": "3", "pullSecrets": ["123", "1e3"]},
+    "leaderElection": {"leaseName": "7"},
+    "config": {"logLevel": "1", "userAgent": "2", "targetMetadataAllow": ["1", "2"]},
+    "httpsProxy": {"existingSecret": "8", "key": "9"}, "caBundle": {"configMap": "10", "key": "11"},
+    "workloadIdentity": {"enabled": True, "audience": "12"},
+    "serviceAccount": {"name": "13", "annotations": {"1": "2"}}, "commonLabels": {"14": "15"}, "commonAnnotations": {"16": "true"},
+    "priorityClassName": "1e3", "runtimeClassName": "0x10", "schedulerName": "null", "nodeSelector": {"17": "18"},
+    "podLabels": {"19": "20"}, "podAnnotations": {"21": "1_000"}, "extraArgs": ["1"], "extraEnv": [{"name": "A", "value": "1"}],
+    "monitor": {"enabled": True, "renderMode": "alwaysRender", "interval": "", "labels": {"1": "2"}, "rules": {"enabled": True}},
+    "networkPolicy": {"enabled": True, "microsoftPorts": [3128]}, "allowNamespaceSelectors": False,
+}
+NUMERIC_CLUSTER = {key: value for key, value in NUMERIC.items() if key not in ("watchNamespaces", "httpsProxy", "caBundle")} | {
+    "allowNamespaceSelectors": True, "caBundle": {"secret": "22", "key": "1"}, "kubeconfig": {"existingSecret": ""}}
+NUMERIC_ELSEWHERE = MODES["elsewhere"] | {"kubeconfig": {"existingSecret": "23", "key": "24"}}
+NUMERIC_TRIAL = {key: value for key, value in NUMERIC.items() if key not in ("httpsProxy", "caBundle")} | {
+    "emulator": {"enabled": True, "existingSecret": "25", "existingCredentialSecret": "26",
+                 "image": {"repository": "4", "tag": "5"}}}
+
+# The only fields that are numbers, truths or nothing.
+NUMBERS = {"replicas", "revisionHistoryLimit", "maxUnavailable", "maxSurge", "port", "containerPort", "defaultMode",
+           "expirationSeconds", "terminationGracePeriodSeconds", "runAsUser", "runAsGroup", "fsGroup", "periodSeconds", "timeoutSeconds",
+           "failureThreshold", "weight", "runAsNonRoot", "allowPrivilegeEscalation", "readOnlyRootFilesystem", "readOnly",
+           "automountServiceAccountToken", "enableServiceLinks", "honorLabels"}
+
+
+def not_strings(node, path=()):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if not isinstance(key, str):
+                yield (*path, key)
+            yield from not_strings(value, (*path, key))
+    elif isinstance(node, list):
+        for item in node:
+            yield from not_strings(item, path)
+    elif not isinstance(node, str) and path[-1] not in NUMBERS:
+        yield (*path, node)
+
+
+@pytest.mark.parametrize("values", [NUMERIC, NUMERIC_CLUSTER, NUMERIC_ELSEWHERE, NUMERIC_TRIAL, {}, MODES["trial"]],
+                         ids=["namespaced", "cluster", "elsewhere", "existing", "default", "trial"])
+def test_names_that_look_like_numbers_stay_strings(render, values):
+    objects = render(values, release="123", namespace="456")
+    found = {(o["kind"], *path) for o in objects if o["kind"] != "CustomResourceDefinition" for path in not_strings(o)}
+    assert found == set()
+
+
+def test_names_that_look_like_numbers_arrive(render):
+    pod = render(NUMERIC, release="123", namespace="456").pod()
+    assert pod["imagePullSecrets"] == [{"name": "123"}, {"name": "1e3"}]
+    assert (pod["priorityClassName"], pod["runtimeClassName"], pod["schedulerName"]) == ("1e3", "0x10", "null")
+    assert pod["serviceAccountName"] == "13"
 
 
 @pytest.mark.parametrize("values, reference", [
@@ -130,6 +234,13 @@ def test_probes(render):
     assert container["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
 
 
+@pytest.mark.parametrize("how", [{"tcpSocket": {"port": "http"}}, {"exec": {"command": ["x"]}}, {"grpc": {"port": 1}}])
+def test_a_probe_of_another_kind_is_theirs_alone(render, how):
+    container = render({"livenessProbe": how, "readinessProbe": how}).container()
+    for probe in ("livenessProbe", "readinessProbe"):
+        assert container[probe].keys() - {"periodSeconds", "timeoutSeconds", "failureThreshold"} == how.keys()
+
+
 def test_another_port(render):
     objects = render({"listen": {"address": "::", "port": 9090}})
     assert objects.env()["DTO_LISTEN"] == "[::]:9090"
@@ -140,14 +251,18 @@ def test_another_port(render):
 def test_where_replicas_go(render):
     own = {"app.kubernetes.io/name": "defender-tenant-operator", "app.kubernetes.io/instance": "dto",
            "app.kubernetes.io/component": "operator"}
-    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": own}}
+    # Of one version: a roll-out isn't stuck where there are as many nodes as replicas.
+    version = ["pod-template-hash"]
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": own}, "matchLabelKeys": version}
     preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]}
     assert render().pod()["affinity"] == {"podAntiAffinity": preferred}
     pod = render(MODES["all-on"]).pod()
     assert pod["affinity"] == {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
     assert pod["topologySpreadConstraints"] == [{
-        "topologyKey": "topology.kubernetes.io/zone", "labelSelector": {"matchLabels": own}, "maxSkew": 1,
-        "whenUnsatisfiable": "ScheduleAnyway"}]
+        "topologyKey": "topology.kubernetes.io/zone", "labelSelector": {"matchLabels": own}, "matchLabelKeys": version,
+        "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}]
+    theirs = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"team": "soc"}}, "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"}
+    assert render({"topologySpreadConstraints": [theirs]}).pod()["topologySpreadConstraints"] == [theirs]
     mine = {"nodeAffinity": {}}
     assert render({"affinity": mine}).pod()["affinity"] == mine
     assert "affinity" not in render({"podAntiAffinity": "none"}).pod()
@@ -177,7 +292,15 @@ def test_a_monitor_scrapes_the_operator(render, kind, endpoints):
 @pytest.mark.parametrize("values, port", [
     ({}, 443),
     ({"httpsProxy": {"url": "http://proxy.example:3128"}}, 3128),
+    ({"httpsProxy": {"url": "http://proxy.example"}}, 80),
+    ({"httpsProxy": {"url": "https://proxy.example/"}}, 443),
+    ({"httpsProxy": {"url": "https://proxy.example:8443/"}}, 8443),
+    ({"httpsProxy": {"url": "http://proxy1"}}, 80),
+    ({"httpsProxy": {"url": "https://10.0.0.1"}}, 443),
+    ({"httpsProxy": {"url": "http://10.0.0.1:3128"}}, 3128),
     ({"httpsProxy": {"url": "http://[2001:db8::1]:8118/"}}, 8118),
+    ({"httpsProxy": {"url": "http://[2001:db8::8118]"}}, 80),
+    ({"httpsProxy": {"url": "https://[::1]/"}}, 443),
     ({"networkPolicy": {"microsoftPorts": [8443]}, "httpsProxy": {"existingSecret": "proxy"}}, 8443),
 ])
 def test_a_network_policy_lets_out_to_what_is_needed(render, values, port):

@@ -3,6 +3,9 @@
 A value's type is that of its default, its description the text after "# --". A line "# @schema {…}" above it adds to
 what is made, or replaces it; only what can't be read off the default needs one. Objects take no other keys than those of
 values.yaml, but for those that are empty there and say what goes in, with additionalProperties or properties.
+
+Helm deletes a key whose value is null before it validates. So all keys of values.yaml are required, but for those that may
+be null: the templates meet no value that is missing, and whoever sets one to null is told.
 """
 
 import json
@@ -60,6 +63,7 @@ def of(node, lines, comments, where):
                 key.value: of(value, lines, comments_above(lines, key.start_mark.line), f"{where}.{key.value}")
                 for key, value in node.value
             }
+            schema["required"] = [key for key, value in schema["properties"].items() if "null" not in value.get("type", "")]
         elif not free:
             sys.exit(f"{where}: an empty object: say with @schema what goes in")
     else:
