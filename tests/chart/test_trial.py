@@ -107,7 +107,7 @@ def test_helm_test_in_namespace_mode_goes_by_a_credential_of_the_first_namespace
 
 def test_without_the_emulator_helm_test_is_doctor_with_the_operators_own_account(render):
     objects = render()
-    assert smoke(objects) == ("dto-defender-tenant-operator", ["doctor"])
+    assert smoke(objects) == ("dto-defender-tenant-operator", ["doctor", "--expect-leader"])
     assert [o["kind"] for o in objects if o["metadata"].get("annotations", {}).get("helm.sh/hook")] == ["Pod"]
 
 
@@ -118,14 +118,30 @@ def notes(values):
 
 
 @pytest.mark.parametrize("values, told, untold", [
-    ((), ["serves all namespaces", "create secret generic soc-reader", "kind: DefenderApplication"], ["TRIAL"]),
-    (("--set", "watchNamespaces={soc,noc}"), ["serves soc, noc", "an administrator applies them", "secretRef: {name: partner}"],
+    ((), ["serves all namespaces", "create secret generic soc-reader", "kind: DefenderApplication", "helm -n home test dto"], ["TRIAL"]),
+    (("--set", "tests.enabled=false"), ["rollout status"], ["helm -n home test", "be looked at"]),
+    (("--set", "watchNamespaces={soc,noc}"), ["serves soc, noc", "An administrator applies them", "secretRef: {name: partner}",
+      "helm template crds CHART --kube-version 1.34.0 --show-only templates/crds.yaml | kubectl apply -f -"],
      ["TRIAL", "DefenderApplication"]),
     (("--set", "emulator.enabled=true"),
      ["*** THIS IS A TRIAL, NOT A PRODUCTION", "defender_tenant_trial", "helm -n home test dto",
-      "clientSecret: {secretRef: {name: dto-defender-tenant-operator-trial-credential}}"], ["YOUR-CLIENT-ID"]),
+      "clientSecret: {secretRef: {name: \"dto-defender-tenant-operator-trial-credential\"}}"], ["YOUR-CLIENT-ID"]),
 ])
 def test_notes_say_what_comes_next(values, told, untold):
     text = notes(values)
     assert [part for part in told if part not in text] == [], text
     assert [part for part in untold if part in text] == [], text
+
+
+def test_the_notes_have_a_chart_that_makes_the_crds(helm):
+    # As an administrator gives the command, with the chart's own folder for CHART.
+    crds = run(helm, "template", "crds", CHART, "--kube-version", "1.34.0", "--show-only", "templates/crds.yaml")
+    assert crds.count("kind: CustomResourceDefinition") == 2
+
+
+@pytest.mark.parametrize("values", [(), ("--set", "watchNamespaces={soc}"), ("--set", "emulator.enabled=true"),
+                                    ("--set", "emulator.enabled=true,watchNamespaces={soc}")])
+def test_a_here_document_of_the_notes_ends_where_bash_looks_for_it(values):
+    lines = notes(values).splitlines()
+    assert lines.count("END") == 1
+    assert [line for line in lines if line.lstrip().startswith(("kubectl", "helm")) and line != line.lstrip()] == []
