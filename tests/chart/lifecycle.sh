@@ -121,17 +121,15 @@ equal "what is left of ours" "$(ours)" "$customers"
 kubectl create namespace away >/dev/null
 refused 'soc/contoso' install dto $CHART --set 'emulator.enabled=true,watchNamespaces={soc,away}'
 kubectl -n soc delete dt contoso >/dev/null
-for namespace in away soc; do
-  kubectl -n "$namespace" create rolebinding platform --clusterrole=admin --serviceaccount=away:platform >/dev/null
-  # Who grants must have; the rest of what the operator needs, `admin` has.
-  kubectl -n "$namespace" create role platform-grants --verb='*' \
-    --resource=defendertenants.defendertenant.io,defendertenants.defendertenant.io/status,events.events.k8s.io,leases.coordination.k8s.io >/dev/null
-  kubectl -n "$namespace" create rolebinding platform-grants --role=platform-grants --serviceaccount=away:platform >/dev/null
-done
-kubectl -n away create serviceaccount platform >/dev/null
-namespaced=(--namespace away --kube-as-user system:serviceaccount:away:platform)
+# What docs/install.md has an administrator grant.
+sed -n '/^<!-- tested: platform -->$/,/^```$/{/^[<`]/d;s/in defender-tenant-operator soc;/in away soc;/;p}' docs/install.md >"$WORK/block"
+grep -q 'in away soc;' "$WORK/block" || fail "docs/install.md has no block platform"
+bash -euo pipefail "$WORK/block" >/dev/null
+namespaced=(--namespace away --kube-as-user somebody --kube-as-group platform)
 "$HELM" "${namespaced[@]}" install dto $CHART --set 'watchNamespaces={soc}' >"$OUT" 2>&1 || { cat "$OUT" >&2; fail "namespace mode needs more than rights in its namespaces"; }
 paste_notes
+grep '^helm template crds CHART' "$OUT" | sed "s|CHART|$CHART|; s|^helm|$HELM|" >"$WORK/block"
+equal "CRDs by the notes" "$(bash -euo pipefail "$WORK/block" 2>/dev/null | grep -c '^customresourcedefinition.*defendertenant.io')" 2
 equal "resources of the notes" "$(kubectl -n soc get dt -o name)" defendertenant.defendertenant.io/contoso
 equal "role in the watched namespace" "$(kubectl -n soc get role $NAME -o jsonpath='{.metadata.name}')" $NAME
 "$HELM" "${namespaced[@]}" uninstall dto >"$OUT" 2>&1 || fail "namespace mode can't be uninstalled"

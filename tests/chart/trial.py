@@ -53,16 +53,25 @@ def trial(values, folder):
 
         spec = get("deployment", NAME)["spec"]["template"]["spec"]
         pod = Pod(spec, folder / "operator", {**proxy, "DTO_LISTEN": "127.0.0.1:0"})
+        # What `helm test` runs without the emulator: the operator's account and settings are all that it needs.
+        def doctor():
+            env = {"PATH": os.environ["PATH"], **pod.env}
+            command = [BIN / "defender-tenant-operator", "doctor", "--expect-leader"]
+            return subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+
+        kubectl("-n", "home", "delete", "lease", "--ignore-not-found", "defender-tenant-operator-0")
+        early = doctor()
+        if early.returncode != 1 or "there is none yet" not in early.stdout:
+            raise SystemExit(f"trial: where no operator ever ran, the doctor ended with {early.returncode}: {early.stdout}")
         operator = pod.start("defender-tenant-operator", pod.args(), stdout=subprocess.DEVNULL)
         processes.append(operator)
         within("the operator ends, or holds its Lease", lambda: operator.poll() is not None or holder())
         if operator.poll() is not None:
             raise SystemExit(f"trial: the operator ended with {operator.returncode}")
 
-        # What `helm test` runs without the emulator: the operator's account and settings are all that it needs.
-        doctor = subprocess.run([BIN / "defender-tenant-operator", "doctor"], env={"PATH": os.environ["PATH"], **pod.env}, check=False)
-        if doctor.returncode:
-            raise SystemExit(f"trial: the doctor ended with {doctor.returncode}")
+        looked = doctor()
+        if looked.returncode:
+            raise SystemExit(f"trial: the doctor ended with {looked.returncode}: {looked.stdout}")
 
         # As `helm test` does: first what only the test has, then the pod.
         items = [o for o in yaml.safe_load_all(helm("get", "hooks", "dto")) if o]

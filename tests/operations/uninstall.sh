@@ -23,6 +23,17 @@ uninstall() {
   kubectl apply -f docs/examples/tenancy-one-namespace.yaml >/dev/null
   kubectl -n defender-tenant-operator create secret generic soc-reader-2025 --from-literal=client-secret=none >/dev/null
   kubectl -n defender-tenant-operator label secret soc-reader-2025 defendertenant.io/credential=true >/dev/null
+  sed -n '/^# kustomization.yaml$/,/^```$/{/^```$/d;p}' docs/install.md >"$WORK/kustomization.yaml"
+  cp -r deploy "$WORK/"
+  check "the manifests can be applied, as docs/install.md says" kubectl apply -k "$WORK"
+  check "the image is the registry's" same registry.example.com/defender-tenant-operator \
+    "$(kubectl -n defender-tenant-operator get deploy defender-tenant-operator -o 'jsonpath={.spec.template.spec.containers[0].image}' | cut -d: -f1)"
+  check "the manifests go" follow manifests
+  check "all of them but the definitions" within 60 nothing_left \
+    deploy,sa,svc,pdb,role,rolebinding,clusterrole,clusterrolebinding -A -l app.kubernetes.io/instance=defender-tenant-operator
+  check "the definitions stay" same 2 "$(left crd -l app.kubernetes.io/instance=defender-tenant-operator | wc -l)"
+  check "resources stay" kubectl -n soc get dt contoso fabrikam
+  check "credentials stay" kubectl -n defender-tenant-operator get secret soc-reader-2025
   kubectl apply -f deploy/rbac.yaml >/dev/null
   kubectl -n soc patch dt contoso --type merge -p '{"spec":{"applicationRef":null,"secretRef":{"name":"partner"}}}' >/dev/null
   check "a token is there" within 60 is_ready contoso
