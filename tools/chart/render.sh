@@ -70,19 +70,16 @@ so that a DefenderApplication may grant them by label.
 END
 
 manifest install.yaml '' <<'END'
-The operator for all namespaces, with its CRDs and a namespace of its own:
+The operator for all namespaces, with its CRDs and a namespace of its own. The image is named without a registry: apply
+this by a kustomization that names yours (docs/install.md).
 
-  kubectl apply -f deploy/install.yaml
-
-The image is named without a registry: docs/install.md says how to name yours.
+  kubectl apply -k .
 END
 
 manifest install-namespaced.yaml '' --set 'watchNamespaces={soc}' <<'END'
-The operator for one namespace, here `soc`, without any object that belongs to the cluster. Before, an administrator
-applies crds/ and makes both namespaces:
+The operator for one namespace, here `soc`, without any object that belongs to the cluster. The image is named without a
+registry: apply this by a kustomization that names yours (docs/install.md). Before, an administrator applies crds/ and makes
+both namespaces.
 
-  kubectl create namespace defender-tenant-operator
-  kubectl apply -f deploy/install-namespaced.yaml
-
-The image is named without a registry: docs/install.md says how to name yours.
+  kubectl apply -k .
 END
