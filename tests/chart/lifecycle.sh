@@ -33,8 +33,10 @@ paste_notes() {
     sed "s|YOUR-CLIENT-ID|$CLIENT|; s|YOUR-CUSTOMER-TENANT-ID|$CUSTOMER|; s|=FILE|=$WORK/secret|" >"$WORK/block"
   [ -s "$WORK/block" ] || fail "the notes have no block of manifests"
   # bash only warns of a here-document that doesn't end.
-  bash -euo pipefail "$WORK/block" >"$WORK/pasted" 2>&1 && ! grep -q here-document "$WORK/pasted" ||
-    { cat "$WORK/block" "$WORK/pasted" >&2; fail "the block of the notes doesn't work"; }
+  if ! bash -euo pipefail "$WORK/block" >"$WORK/pasted" 2>&1 || grep -q here-document "$WORK/pasted"; then
+    cat "$WORK/block" "$WORK/pasted" >&2
+    fail "the block of the notes doesn't work"
+  fi
 }
 refused() {
   local told=$1
@@ -122,6 +124,7 @@ kubectl create namespace away >/dev/null
 refused 'soc/contoso' install dto $CHART --set 'emulator.enabled=true,watchNamespaces={soc,away}'
 kubectl -n soc delete dt contoso >/dev/null
 # What docs/install.md has an administrator grant.
+# shellcheck disable=SC2016
 sed -n '/^<!-- tested: platform -->$/,/^```$/{/^[<`]/d;s/in defender-tenant-operator soc;/in away soc;/;p}' docs/install.md >"$WORK/block"
 grep -q 'in away soc;' "$WORK/block" || fail "docs/install.md has no block platform"
 bash -euo pipefail "$WORK/block" >/dev/null

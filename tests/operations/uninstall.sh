@@ -23,6 +23,7 @@ uninstall() {
   kubectl apply -f docs/examples/tenancy-one-namespace.yaml >/dev/null
   kubectl -n defender-tenant-operator create secret generic soc-reader-2025 --from-literal=client-secret=none >/dev/null
   kubectl -n defender-tenant-operator label secret soc-reader-2025 defendertenant.io/credential=true >/dev/null
+  # shellcheck disable=SC2016
   sed -n '/^# kustomization.yaml$/,/^```$/{/^```$/d;p}' docs/install.md >"$WORK/kustomization.yaml"
   cp -r deploy "$WORK/"
   check "the manifests can be applied, as docs/install.md says" kubectl apply -k "$WORK"
