@@ -124,7 +124,7 @@ def notes(values):
       "helm template crds CHART --kube-version 1.34.0 --show-only templates/crds.yaml | kubectl apply -f -"],
      ["TRIAL", "DefenderApplication"]),
     (("--set", "emulator.enabled=true"),
-     ["*** THIS IS A TRIAL, NOT A PRODUCTION", "defender_tenant_trial", "helm -n home test dto",
+     ["*** THIS IS A TRIAL, NOT A PRODUCTION", "every DefenderTenant of all namespaces: make none for a real customer", "defender_tenant_trial", "helm -n home test dto",
       "clientSecret: {secretRef: {name: \"dto-defender-tenant-operator-trial-credential\"}}"], ["YOUR-CLIENT-ID"]),
 ])
 def test_notes_say_what_comes_next(values, told, untold):
