@@ -18,7 +18,7 @@ COPY . .
 # A new value of FRESH leaves aside what is compiled already (tools/image/reproducible.sh).
 ARG FRESH=
 RUN --mount=type=cache,id=defender-tenant-operator-registry,target=/usr/local/cargo/registry,sharing=locked \
-    --mount=type=cache,id=defender-tenant-operator-target,target=/cache,sharing=locked \
+    --mount=type=cache,id=defender-tenant-operator-compiled,target=/cache,sharing=locked \
     --mount=type=secret,id=ca-bundle,target=/run/ca-bundle \
     tools/image/compile.sh defender-tenant-operator entra-emulator
 

@@ -31,8 +31,9 @@ unpack() { # FILE PROGRAM
   mount -o remount,ro,bind "$work/$2"
   if (: >"$work/$2/file") 2>/dev/null; then die "$2: the root can be written: this test shows nothing"; fi
 }
+chroot=$(command -v chroot) # it is found before the environment is emptied
 inside() { # PROGRAM ARGUMENTS…
-  env -i chroot --userspec=65532:65532 --groups= "$work/$1" "/$1" "${@:2}"
+  env -i "$chroot" --userspec=65532:65532 --groups= "$work/$1" "/$1" "${@:2}"
 }
 
 unpack operator defender-tenant-operator
@@ -48,7 +49,7 @@ if [ "$ARCH" != "$HOST_ARCH" ] && ! inside defender-tenant-operator version >/de
   exit 0
 fi
 [ "$(inside defender-tenant-operator version)" = "$VERSION" ] || die "the operator's version isn't $VERSION"
-diff <(inside defender-tenant-operator crds) <(cat crds/*.yaml) >/dev/null || die "the CRDs of the image aren't those of crds/"
+diff <(inside defender-tenant-operator crds) <(cat crds/defendertenants.yaml; echo ---; cat crds/defenderapplications.yaml) >/dev/null || die "the CRDs of the image aren't those of crds/"
 [ "$(inside entra-emulator --version)" = "entra-emulator $VERSION" ] || die "the emulator's version isn't $VERSION"
 # Bad configuration is told as such, so arguments and environment arrive.
 if inside defender-tenant-operator run --listen nowhere >/dev/null 2>"$work/said"; then die "a wrong flag is accepted"; fi
@@ -57,7 +58,7 @@ grep -q -- --listen "$work/said" || die "a wrong flag isn't told"
 # The emulator serves TLS and its control port, and ends on SIGTERM; its one file goes to the volume.
 mount -t tmpfs -o uid=65532,gid=65532,mode=0700 tmpfs "$work/entra-emulator/data"
 mkfifo "$work/first"
-env -i chroot --userspec=65532:65532 --groups= "$work/entra-emulator" /entra-emulator \
+env -i "$chroot" --userspec=65532:65532 --groups= "$work/entra-emulator" /entra-emulator \
   --listen 127.0.0.1:0 --proxy 127.0.0.1:0 --control 127.0.0.1:0 --ca-file /data/ca.crt >"$work/first" 2>"$work/log" &
 emulator=$!
 read -r -t 30 ports <"$work/first" || { cat "$work/log" >&2; die "the emulator doesn't say its ports"; }

@@ -27,11 +27,13 @@ make_base() {
     die "no registry has the build image, and mmdebstrap isn't there to make one: install it, or set BUILD_IMAGE"
   say "making the build image: Debian $SUITE with ${packages[*]}, Rust $RUST (once, about two minutes)"
   folder=$IMAGE_CACHE/base-$key
-  rm -rf "$folder"
+  # An older one isn't needed any more: it is 1 GB.
+  image empty
+  rm -rf "$IMAGE_CACHE"/base-*
   mkdir -p "$folder/rust/lib"
   mmdebstrap --quiet --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" "$SUITE" "$folder/debian.tar"
   # The compiler, cargo and the standard libraries; neither documents nor the tools that no build needs.
-  mkdir -p "$folder/rust/bin"
+  mkdir "$folder/rust/bin"
   cp "$sysroot/bin/rustc" "$sysroot/bin/cargo" "$folder/rust/bin/"
   cp -a "$sysroot/lib/." "$folder/rust/lib/"
   cat >"$folder/Dockerfile" <<'DOCKERFILE'

@@ -12,6 +12,7 @@ mkdir -p "$OUT" "$IMAGE_CACHE"
 exec 9>"$IMAGE_CACHE/lock"
 flock -n 9 || { say "waiting for another build"; flock 9; }
 choose_tool
+image tidy
 say "built by $TOOL for linux/$ARCH"
 
 RUST=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)

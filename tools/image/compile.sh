@@ -45,12 +45,12 @@ stub_members() {
 # doesn't look at (the C compiler, the C library that is linked in) empties the cache when it changes.
 freshen() {
   tools=$( (rustc -vV; "$compiler" --version; dpkg-query -W 'libc6*' 'libgcc-*-dev*' 'binutils*' 2>/dev/null) | sha256sum)
-  sources=$(find . -path ./target -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  sources=$(find . \( -path ./target -o -path ./tools/image \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
   known=target/tools-$TARGETARCH
   if [ -e "$known" ] && [ "$(cat "$known")" != "$tools" ]; then find target/ -mindepth 1 -delete; fi
   echo "$tools" >"$known"
   echo "${FRESH:-}" >target/name
-  stamp=target/sources-$TARGETARCH
+  stamp=target/sources-$1-$TARGETARCH
   if [ "$(cat "$stamp" 2>/dev/null)" != "$sources" ]; then
     rm -f "$stamp"
     find . -path ./target -prune -o -path ./vendor -prune -o -type f -exec touch {} +
@@ -75,16 +75,16 @@ compile() {
     mkdir -p $kept
   fi
   ln -s $kept target
-  freshen
   # One package at a time, so that neither program is compiled with features that only the other one asks for.
   for package in "$@"; do
+    freshen "$package"
     RUSTFLAGS="-C target-feature=+crt-static" \
       cargo build --release --locked --package "$package" --bin "$package" --target "$triple" --target-dir target
     mkdir -p "/out/$package/etc/ssl/certs"
     cp "target/$triple/release/$package" LICENSE "/out/$package/"
     cp -L /etc/ssl/certs/ca-certificates.crt "/out/$package/etc/ssl/certs/"
+    echo "$sources" >"$stamp"
   done
-  echo "$sources" >"$stamp"
   mkdir /out/data
 }
 

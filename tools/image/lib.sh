@@ -19,6 +19,8 @@ if [ -z "${REVISION:-}" ]; then
   REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
   git diff --quiet HEAD 2>/dev/null || REVISION+=-dirty
 fi
+# What is checked at the end is what was built, whatever happens to the tree meanwhile.
+export REVISION
 
 say() { echo "image: $*"; }
 die() { echo "image: $*" >&2; exit 1; }
@@ -43,6 +45,7 @@ podman_() {
 }
 
 # Each tool: build ARGUMENTS… | has IMAGE | pull IMAGE | save IMAGE FILE NAME:TAG | forget IMAGE
+#   | tidy (containers that an interrupted build left in our store) | empty (all of our store)
 image_buildah() {
   local verb=$1
   shift
@@ -52,6 +55,8 @@ image_buildah() {
     pull) buildah_ pull --quiet --policy missing "$1" ;;
     save) buildah_ push --quiet "$1" "docker-archive:$2:$3" ;;
     forget) buildah_ rmi "$1" >/dev/null ;;
+    tidy) buildah_ rm --all >/dev/null 2>&1 || true ;;
+    empty) buildah_ rmi --all --force >/dev/null 2>&1 || true ;;
   esac
 }
 image_podman() {
@@ -63,6 +68,8 @@ image_podman() {
     pull) podman_ pull --quiet "$1" ;;
     save) podman_ push --quiet "$1" "docker-archive:$2:$3" ;;
     forget) podman_ rmi "$1" >/dev/null ;;
+    tidy) podman_ rm --all --force >/dev/null 2>&1 || true ;;
+    empty) podman_ rmi --all --force >/dev/null 2>&1 || true ;;
   esac
 }
 image_docker() {
@@ -74,6 +81,7 @@ image_docker() {
     pull) ${LIMIT:+timeout "$LIMIT"} docker pull --quiet "$1" ;;
     save) docker tag "$1" "$3" && docker save --output "$2" "$3" ;;
     forget) docker image rm "$1" >/dev/null ;;
+    tidy | empty) ;; # docker's store isn't ours
   esac
 }
 
