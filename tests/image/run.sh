@@ -18,7 +18,7 @@ work=$(mktemp -d)
 emulator=
 finish() {
   if [ -n "$emulator" ]; then kill "$emulator" 2>/dev/null || true; fi
-  umount --lazy "$work"/*/data "$work"/* 2>/dev/null || true
+  umount --recursive --lazy "$work"/* 2>/dev/null || true
   rm -rf --one-file-system "$work"
 }
 trap finish EXIT
@@ -28,6 +28,14 @@ unpack() { # FILE PROGRAM
   mkdir "$work/$2"
   python3 tests/image/inspect_archive.py "$OUT/$1.tar" "$2:$IMAGE_TAG" "$2" "$REVISION" "$work/$2"
   mount --bind "$work/$2" "$work/$2"
+  # Every container has these: a static program's random numbers come from /dev/urandom.
+  mkdir "$work/$2/dev"
+  mount -t tmpfs tmpfs "$work/$2/dev"
+  local device
+  for device in null zero random urandom; do
+    : >"$work/$2/dev/$device"
+    mount --bind "/dev/$device" "$work/$2/dev/$device"
+  done
   mount -o remount,ro,bind "$work/$2"
   if (: >"$work/$2/file") 2>/dev/null; then die "$2: the root can be written: this test shows nothing"; fi
 }
@@ -64,8 +72,10 @@ emulator=$!
 read -r -t 30 ports <"$work/first" || { cat "$work/log" >&2; die "the emulator doesn't say its ports"; }
 port() { sed -n "s/.*\"$1\":\"127.0.0.1:\([0-9]*\)\".*/\1/p" <<<"$ports"; }
 curl -sSf --noproxy '*' "http://127.0.0.1:$(port control)/openapi.json" >/dev/null
-curl -sSf --noproxy '*' --cacert "$work/entra-emulator/data/ca.crt" --resolve "login.microsoftonline.com:$(port listen):127.0.0.1" \
-  "https://login.microsoftonline.com:$(port listen)/common/discovery/keys" | grep -q '"keys"' || die "the emulator doesn't serve TLS"
+instance=$(curl -sSf --noproxy '*' --cacert "$work/entra-emulator/data/ca.crt" \
+  --connect-to "login.microsoftonline.com:443:127.0.0.1:$(port listen)" \
+  "https://login.microsoftonline.com/common/discovery/instance?api-version=1.1&authorization_endpoint=https://login.microsoftonline.com/common/oauth2/v2.0/authorize")
+[[ $instance == *tenant_discovery_endpoint* ]] || die "the emulator doesn't serve TLS"
 kill -TERM "$emulator"
 wait "$emulator" || die "the emulator doesn't end well on SIGTERM"
 emulator=
