@@ -36,13 +36,17 @@ test-cluster: build ## Tests on a real API server; DEVCLUSTER_MINOR=1.34 for the
 	$(CARGO) test --workspace --test cluster -- --test-threads 10
 	$(CARGO) test --workspace --test permissions
 
-.PHONY: node-needs test-node-cluster
+.PHONY: node-needs test-node test-node-cluster
 node-needs: ## Install what a cluster with a node needs (containerd, runc, CNI plugins, nftables); root, apt-get
 	devcluster/node-packages.sh
 
 # One at a time: each starts containerd, kubelet and pods. Not part of `make test`, which needs no root.
 test-node-cluster: build node-needs ## Tests of devcluster's node: pods, names, Secrets in mounts, nothing left (root)
 	$(CARGO) test --workspace --test node -- --test-threads 1
+
+# Not part of `make test` either. Images are built if their sources have changed.
+test-node: build node-needs ## Node tier: the images, installed by Helm 4 and 3, and a pod that uses the token meanwhile (root)
+	exec tests/node/run.sh
 
 test-interop: build ## MSAL, azure-identity and curl against the emulator; kstatus on real conditions; the consumer examples
 	tests/interop/run.sh
