@@ -287,10 +287,5 @@ fn describe(need: &Need, place: Place<'_>) -> String {
 }
 
 pub(crate) fn unreachable(error: &kube::Error) -> PreflightError {
-    // Neither discovery nor access reviews carry anything secret.
-    let text = match error {
-        kube::Error::Api(status) => format!("status {} {}", status.code, status.reason),
-        other => other.to_string(),
-    };
-    PreflightError::Unreachable(text)
+    PreflightError::Unreachable(crate::connect::failure(error))
 }
