@@ -78,7 +78,7 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("kube-apiserver", &["encryption-provider-config"]),
     (
         "cosign",
-        &["certificate-identity-regexp", "certificate-oidc-issuer"],
+        &["certificate-identity", "certificate-oidc-issuer"],
     ),
     ("docker", &["secret", "target"]),
     ("cargo", &["exact", "lib", "package", "release", "test"]),
