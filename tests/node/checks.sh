@@ -22,8 +22,9 @@ done
 if kubectl -n soc run probe --image=consumer:node >"$OUT" 2>&1; then fail "a pod that isn't restricted was taken"; fi
 grep -q 'violates PodSecurity "restricted' "$OUT" || fail "a pod was refused for another reason"
 ok "a pod that isn't restricted is refused"
-# The same image by another name, to upgrade to.
-ctr images tag "docker.io/library/defender-tenant-operator:$VERSION" docker.io/library/defender-tenant-operator:next >"$OUT"
+# The same image by another name, to upgrade to. containerd has a host before each name.
+name=$(ctr images list --quiet | sed -n "s/\/defender-tenant-operator:$VERSION\$/\/defender-tenant-operator/p")
+ctr images tag "$name:$VERSION" "$name:next" >"$OUT"
 
 HELM=$HELM_4
 part "$("$HELM" version --short): a consumer through a killed leader, upgrade, rollback, and another release"
