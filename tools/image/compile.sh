@@ -45,7 +45,9 @@ stub_members() {
 # doesn't look at (the C compiler, the C library that is linked in) empties the cache when it changes.
 freshen() {
   tools=$( (rustc -vV; "$compiler" --version; dpkg-query -W 'libc6*' 'libgcc-*-dev*' 'binutils*' 2>/dev/null) | sha256sum)
-  sources=$(find . \( -path ./target -o -path ./tools/image \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  # Neither program is compiled from the other's sources.
+  case $1 in entra-emulator) other=./src ;; *) other=./emulator ;; esac
+  sources=$(find . \( -path ./target -o -path ./tools/image -o -path "$other" \) -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
   known=target/tools-$TARGETARCH
   if [ -e "$known" ] && [ "$(cat "$known")" != "$tools" ]; then find target/ -mindepth 1 -delete; fi
   echo "$tools" >"$known"
@@ -53,7 +55,7 @@ freshen() {
   stamp=target/sources-$1-$TARGETARCH
   if [ "$(cat "$stamp" 2>/dev/null)" != "$sources" ]; then
     rm -f "$stamp"
-    find . -path ./target -prune -o -path ./vendor -prune -o -type f -exec touch {} +
+    find . \( -path ./target -o -path ./vendor -o -path "$other" \) -prune -o -type f -exec touch {} +
   fi
 }
 
