@@ -24,48 +24,44 @@
 {{- default .Release.Namespace .Values.operatorNamespace }}
 {{- end }}
 
-{{/* Labels of an object: (list . "operator") */}}
-{{- define "dto.labels" -}}
-{{- $root := index . 0 }}
-{{- include "dto.selectorLabels" . }}
-app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: defender-tenant-operator
-app.kubernetes.io/managed-by: {{ $root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with $root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
-{{- end }}
-
 {{- define "dto.selectorLabels" -}}
 {{- $root := index . 0 -}}
-app.kubernetes.io/name: {{ include "dto.name" $root }}
-app.kubernetes.io/instance: {{ $root.Release.Name }}
-app.kubernetes.io/component: {{ index . 1 }}
+{{- dict "app.kubernetes.io/name" (include "dto.name" $root) "app.kubernetes.io/instance" $root.Release.Name "app.kubernetes.io/component" (index . 1) | toYaml }}
 {{- end }}
 
-{{/* Of a pod: nothing that changes with the chart alone, and would start all pods anew. */}}
+{{/* Labels are merged as a whole, so that no key stands twice; the first one wins, and that is always the selector's.
+     (list . "operator" LABELS…) */}}
+{{- define "dto.mergedLabels" -}}
+{{- $merged := include "dto.selectorLabels" . | fromYaml }}
+{{- range slice . 2 }}{{ $merged = merge $merged (default dict .) }}{{ end }}
+{{- toYaml $merged }}
+{{- end }}
+
+{{/* Of an object: (list . "operator" LABELS) */}}
+{{- define "dto.labels" -}}
+{{- $root := index . 0 }}
+{{- $managed := dict "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- $chart := printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- $default := dict "app.kubernetes.io/version" $root.Chart.AppVersion "app.kubernetes.io/part-of" "defender-tenant-operator" "helm.sh/chart" $chart }}
+{{- include "dto.mergedLabels" (list $root (index . 1) $managed (index . 2) $root.Values.commonLabels $default) }}
+{{- end }}
+
+{{/* Of a pod: nothing that changes with the chart alone, and would start all pods anew. (list . "operator" LABELS) */}}
 {{- define "dto.podLabels" -}}
 {{- $root := index . 0 }}
-{{- include "dto.selectorLabels" . }}
-{{- with $root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- include "dto.mergedLabels" (list $root (index . 1) (index . 2) $root.Values.commonLabels) }}
 {{- end }}
 
 {{/* Name, labels and annotations of an object, to stand below `metadata:`.
      (dict "root" . "name" … "component" "operator" "namespace" … "labels" (dict) "annotations" (dict)); without a
      namespace the object belongs to the cluster. */}}
 {{- define "dto.metadata" -}}
-name: {{ .name }}
+name: {{ toYaml .name }}
 {{- with .namespace }}
-namespace: {{ . }}
+namespace: {{ toYaml . }}
 {{- end }}
 labels:
-  {{- include "dto.labels" (list .root (default "operator" .component)) | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- include "dto.labels" (list .root (default "operator" .component) .labels) | nindent 2 }}
 {{- with merge (dict) (default (dict) .annotations) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -89,7 +85,7 @@ annotations:
 {{- with uniq $names }}
 imagePullSecrets:
 {{- range . }}
-- name: {{ . }}
+- name: {{ quote . }}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -102,4 +98,10 @@ imagePullSecrets:
 {{- fail (printf "monitor.renderMode is failIfMissing, and the cluster knows no %s of monitoring.coreos.com/v1: install Prometheus Operator's CRDs first, or set monitor.renderMode" $kind) }}
 {{- end }}
 {{- or $known (eq $mode "alwaysRender") | ternary "true" "" }}
+{{- end }}
+
+{{/* The port of httpsProxy.url: the one that it names, else its scheme's; 443 where there is no proxy. */}}
+{{- define "dto.proxyPort" -}}
+{{- $url := trimSuffix "/" .Values.httpsProxy.url }}
+{{- regexFind ":[0-9]+$" $url | trimPrefix ":" | default (hasPrefix "http:" $url | ternary "80" "443") }}
 {{- end }}

@@ -39,8 +39,8 @@
 - name: DTO_HTTPS_PROXY
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.httpsProxy.existingSecret }}
-      key: {{ .Values.httpsProxy.key }}
+      name: {{ .Values.httpsProxy.existingSecret | quote }}
+      key: {{ .Values.httpsProxy.key | quote }}
 {{- else if .Values.httpsProxy.url }}
 - name: DTO_HTTPS_PROXY
   value: {{ .Values.httpsProxy.url | quote }}
@@ -55,7 +55,7 @@
 {{- define "dto.caBundle" -}}
 {{- if .Values.emulator.enabled }}
 secret:
-  secretName: {{ include "dto.emulatorSecret" . }}
+  secretName: {{ include "dto.emulatorSecret" . | quote }}
   defaultMode: 0440
   items:
   - key: tls.crt
@@ -63,20 +63,20 @@ secret:
 {{- else if or .Values.caBundle.configMap .Values.caBundle.secret }}
 {{- if .Values.caBundle.configMap }}
 configMap:
-  name: {{ .Values.caBundle.configMap }}
+  name: {{ .Values.caBundle.configMap | quote }}
 {{- else }}
 secret:
-  secretName: {{ .Values.caBundle.secret }}
+  secretName: {{ .Values.caBundle.secret | quote }}
 {{- end }}
   defaultMode: 0440
   items:
-  - key: {{ .Values.caBundle.key }}
+  - key: {{ .Values.caBundle.key | quote }}
     path: ca.crt
 {{- end }}
 {{- end }}
 
 {{/* The operator's settings. What isn't set has no variable, so that the operator's own default holds. */}}
-{{- define "dto.env" -}}
+{{- define "dto.ownEnv" -}}
 - name: POD_NAME
   valueFrom:
     fieldRef:
@@ -121,9 +121,17 @@ secret:
 - name: DTO_KUBECONFIG
   value: /etc/defender-tenant-operator/kubeconfig/kubeconfig
 {{- end }}
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
 {{- end }}
+
+{{/* With extraEnv, which wins: a name that stood twice would be refused by server-side apply, and lost by a later patch. */}}
+{{- define "dto.env" -}}
+{{- $theirs := list }}
+{{- range .Values.extraEnv }}{{ $theirs = append $theirs .name }}{{ end }}
+{{- $env := list }}
+{{- range include "dto.ownEnv" . | fromYamlArray }}
+{{- if not (has .name $theirs) }}{{ $env = append $env . }}{{ end }}
+{{- end }}
+{{- concat $env .Values.extraEnv | toYaml }}
 {{- end }}
 
 {{- define "dto.caMount" -}}
@@ -175,10 +183,10 @@ secret:
 {{- with .Values.kubeconfig.existingSecret }}
 - name: kubeconfig
   secret:
-    secretName: {{ . }}
+    secretName: {{ quote . }}
     defaultMode: 0440
     items:
-    - key: {{ $.Values.kubeconfig.key }}
+    - key: {{ $.Values.kubeconfig.key | quote }}
       path: kubeconfig
 {{- end }}
 {{- with .Values.extraVolumes }}
@@ -202,13 +210,13 @@ tolerations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ quote . }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ quote . }}
 {{- end }}
 {{- with .Values.schedulerName }}
-schedulerName: {{ . }}
+schedulerName: {{ quote . }}
 {{- end }}
 {{- with .Values.dnsPolicy }}
 dnsPolicy: {{ . }}
@@ -221,4 +229,11 @@ dnsConfig:
 hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/* A probe of a path, unless the values say how else to probe: (list PROBE "/livez") */}}
+{{- define "dto.probe" -}}
+{{- $probe := index . 0 }}
+{{- $other := or (hasKey $probe "exec") (hasKey $probe "tcpSocket") (hasKey $probe "grpc") }}
+{{- merge dict $probe ($other | ternary dict (dict "httpGet" (dict "path" (index . 1) "port" "http"))) | toYaml }}
 {{- end }}

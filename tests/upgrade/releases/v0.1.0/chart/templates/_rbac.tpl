@@ -24,9 +24,9 @@
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ index . 1 }}
-  name: {{ index . 2 }}
+  name: {{ toYaml (index . 2) }}
 subjects:
 - kind: ServiceAccount
-  name: {{ index . 3 }}
-  namespace: {{ $root.Release.Namespace }}
+  name: {{ toYaml (index . 3) }}
+  namespace: {{ toYaml $root.Release.Namespace }}
 {{- end }}

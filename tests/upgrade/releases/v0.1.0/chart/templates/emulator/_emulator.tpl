@@ -51,3 +51,16 @@
 {{- printf "%s%s" (include "dto.emulatorState" .) (include "dto.emulatorConfig" .) | sha256sum }}
 {{- end }}
 {{- end }}
+
+{{/* The DefenderTenants that the operator would serve, where Helm sees the cluster: a JSON list of {name, tenantId}. */}}
+{{- define "dto.servedTenants" -}}
+{{- $found := list }}
+{{- if .Capabilities.APIVersions.Has "defendertenant.io/v1alpha1/DefenderTenant" }}
+{{- range $namespace := default (list "") .Values.watchNamespaces }}
+{{- range (lookup "defendertenant.io/v1alpha1" "DefenderTenant" $namespace "").items }}
+{{- $found = append $found (dict "name" (printf "%s/%s" .metadata.namespace .metadata.name) "tenantId" .spec.tenantId) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toJson $found }}
+{{- end }}
