@@ -72,11 +72,7 @@ pub async fn run(
         tokio::select! {
             () = stopped(&mut stop) => return Ok(()),
             denied = guard.denied() => return Err(denied.into()),
-            message = told.recv() => match message {
-                Some(Told::Listed) => to_come -= 1,
-                Some(Told::Forbidden) => guard.suspect(),
-                None => return Err(ControllerError::WatchEnded),
-            }
+            message = told.recv() => to_come -= usize::from(take_in(message, &mut guard)?),
         }
     }
     // Who stands by is ready, too: it could act at any moment.
@@ -95,10 +91,8 @@ pub async fn run(
                 Ok(heir) => break heir,
                 Err(loss) => return Err(loss.into()),
             },
-            message = told.recv() => match message {
-                Some(Told::Listed) => {}
-                Some(Told::Forbidden) => guard.suspect(),
-                None => return Err(ControllerError::WatchEnded),
+            message = told.recv() => {
+                take_in(message, &mut guard)?;
             }
         }
     };
@@ -123,10 +117,8 @@ pub async fn run(
                 tracing::error!("the applications' statuses panicked; they are begun anew");
                 statuses = tokio::spawn(applications::run(ctx.clone()));
             }
-            message = told.recv() => match message {
-                Some(Told::Listed) => {}
-                Some(Told::Forbidden) => guard.suspect(),
-                None => break Err(ControllerError::WatchEnded),
+            message = told.recv() => if let Err(error) = take_in(message, &mut guard) {
+                break Err(error);
             }
         }
     };
@@ -136,6 +128,18 @@ pub async fn run(
     tokio::select! {
         () = dispatcher => result,
         loss = election.lost() => Err(loss.into()),
+    }
+}
+
+/// What a watch told. Returns whether its first list is complete.
+fn take_in(message: Option<Told>, guard: &mut permissions::Guard) -> Result<bool, ControllerError> {
+    match message {
+        Some(Told::Listed) => Ok(true),
+        Some(Told::Forbidden) => {
+            guard.suspect();
+            Ok(false)
+        }
+        None => Err(ControllerError::WatchEnded),
     }
 }
 

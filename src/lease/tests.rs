@@ -85,6 +85,16 @@ fn begin() -> (Election, Server, Arc<Hand>) {
     (election, Server(handle), clock)
 }
 
+/// One that leads.
+async fn leading() -> (Election, Server, Arc<Hand>) {
+    let (mut election, mut server, clock) = begin();
+    election.ready();
+    server.says(Method::GET, 200, &lease(None, "5")).await;
+    server.says(Method::PUT, 200, &lease(Some("me"), "6")).await;
+    election.won().await.expect("it leads");
+    (election, server, clock)
+}
+
 #[test]
 fn leadership_ends_by_the_clock_that_also_runs_in_sleep() {
     let clock = Arc::new(Hand::default());
@@ -147,11 +157,7 @@ async fn who_loses_before_it_ever_led_says_so() {
 
 #[tokio::test]
 async fn who_took_the_lease_is_named() {
-    let (mut election, mut server, clock) = begin();
-    election.ready();
-    server.says(Method::GET, 200, &lease(None, "5")).await;
-    server.says(Method::PUT, 200, &lease(Some("me"), "6")).await;
-    election.won().await.expect("it leads");
+    let (mut election, mut server, clock) = leading().await;
     clock.forward(2);
     server.says(Method::PUT, 409, &failure(409)).await;
     // It pauses before it looks who was faster.
@@ -165,11 +171,7 @@ async fn who_took_the_lease_is_named() {
 
 #[tokio::test]
 async fn who_cannot_renew_ends_and_says_why() {
-    let (mut election, mut server, clock) = begin();
-    election.ready();
-    server.says(Method::GET, 200, &lease(None, "5")).await;
-    server.says(Method::PUT, 200, &lease(Some("me"), "6")).await;
-    election.won().await.expect("it leads");
+    let (mut election, mut server, clock) = leading().await;
     clock.forward(2);
     server.says(Method::PUT, 403, &failure(403)).await;
     clock.forward(8);

@@ -185,7 +185,7 @@ mod tests {
             controllers: CONTROLLERS.map(str::to_owned).into(),
             nft: Ok(()),
             temp: "/tmp".into(),
-            cache: "/root/.cache/devcluster".into(),
+            cache: "/var/cache/devcluster".into(),
         }
     }
 
