@@ -182,11 +182,7 @@ impl Context {
     pub fn wake_all(&self) {
         let keys: Vec<Key> = {
             let state = self.state();
-            state
-                .world
-                .tenants()
-                .map(|tenant| tenant.key.clone())
-                .collect()
+            state.world.tenants().map(|(key, _)| key.clone()).collect()
         };
         self.wake(keys);
     }
@@ -276,11 +272,7 @@ impl Context {
 impl State {
     /// Something happened to this tenant.
     pub fn wake(&mut self, key: &Key) {
-        let expires_at = self
-            .world
-            .tenant(key)
-            .and_then(|tenant| tenant.status.token.as_ref())
-            .map(|token| token.expires_at.0);
-        self.queue.wake(key, &key.namespace, expires_at);
+        let (key, expires_at) = self.world.expiry(key);
+        self.queue.wake(&key, &key.namespace, expires_at);
     }
 }

@@ -149,7 +149,7 @@ pub fn endpoints(tenant: &Tenant) -> Endpoints {
 
 /// Gathers. `stranger`: what a live look found under the target's name, which no watch tells.
 pub async fn gather(ctx: &Context, key: &Key, stranger: Option<&TargetView>) -> Gathering {
-    let Some(tenant) = ctx.state().world.tenant(key).cloned() else {
+    let Some(tenant) = ctx.state().world.tenant(key) else {
         return Gathering::Gone;
     };
     let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {

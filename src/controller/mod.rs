@@ -79,7 +79,7 @@ pub async fn run(
     ready.store(true, Ordering::Release);
     let (tenants, credentials) = {
         let state = ctx.state();
-        (state.world.tenants().count(), state.world.credentials_len())
+        (state.world.tenants_len(), state.world.credentials_len())
     };
     tracing::info!(tenants, credentials, "watching");
     election.ready();
@@ -158,7 +158,7 @@ fn resume_gate(ctx: &Context) {
     resume_applications(state, &newest, now);
     for tenant in state
         .world
-        .tenants()
+        .troubled()
         .filter(|tenant| !tenant.deleting && !tenant.spec.suspend)
     {
         let (Some(attempt), Some(error)) = (&tenant.status.attempt, &tenant.status.last_error)
@@ -168,11 +168,11 @@ fn resume_gate(ctx: &Context) {
         let Some(reason) = Reason::parse(&error.reason) else {
             continue;
         };
-        let endpoints = gather::endpoints(tenant);
+        let endpoints = gather::endpoints(&tenant);
         let Some((credential, fingerprint)) =
             state
                 .world
-                .credential_with(tenant, endpoints.login, &attempt.fingerprint)
+                .credential_with(&tenant, endpoints.login, &attempt.fingerprint)
         else {
             continue;
         };

@@ -1,7 +1,6 @@
 //! What is decoded from watches and reads: small types that take any JSON, so that no error ever quotes a Secret.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -55,66 +54,11 @@ macro_rules! resource {
 }
 
 mod cluster;
+mod metadata;
+mod parts;
 
 pub use cluster::{ApplicationObject, NamespaceMeta};
-
-/// Takes the parts of `metadata` that anybody here needs; whatever has another shape is absent.
-/// `keep` chooses annotations: `last-applied-configuration` carries a Secret's data and is never kept.
-fn metadata(value: &Value, keep: impl Fn(&str) -> bool) -> ObjectMeta {
-    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let time = |name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_str)?
-            .parse::<Timestamp>()
-            .ok()
-            .map(Time)
-    };
-    let map = |name: &str, keep: &dyn Fn(&str) -> bool| -> Option<BTreeMap<String, String>> {
-        let entries = value.get(name)?.as_object()?.iter();
-        Some(
-            entries
-                .filter(|(key, _)| keep(key))
-                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-                .collect(),
-        )
-    };
-    let owners = value
-        .get("ownerReferences")
-        .and_then(Value::as_array)
-        .map(|owners| owners.iter().map(owner).collect::<Vec<_>>());
-    ObjectMeta {
-        name: text("name"),
-        namespace: text("namespace"),
-        uid: text("uid"),
-        resource_version: text("resourceVersion"),
-        generation: value.get("generation").and_then(Value::as_i64),
-        creation_timestamp: time("creationTimestamp"),
-        deletion_timestamp: time("deletionTimestamp"),
-        labels: map("labels", &|_| true),
-        annotations: map("annotations", &keep),
-        owner_references: owners,
-        ..ObjectMeta::default()
-    }
-}
-
-fn owner(value: &Value) -> OwnerReference {
-    let text = |name: &str| {
-        value
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    OwnerReference {
-        api_version: text("apiVersion"),
-        kind: text("kind"),
-        name: text("name"),
-        uid: text("uid"),
-        controller: value.get("controller").and_then(Value::as_bool),
-        block_owner_deletion: None,
-    }
-}
+use parts::{Parts, part};
 
 /// Annotations that are ours, or of a kind that the operator's administrator may allow: all but kubectl's copy of the object.
 fn harmless(name: &str) -> bool {
@@ -132,9 +76,9 @@ resource!(SecretMeta: NamespaceResourceScope, "Secret", "", "v1", "secrets", met
 
 impl<'de> Deserialize<'de> for SecretMeta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = Value::deserialize(deserializer)?;
+        let parts = Parts::deserialize(deserializer)?;
         Ok(Self {
-            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), harmless),
+            metadata: metadata::read(parts.metadata.as_deref(), harmless),
         })
     }
 }
@@ -182,8 +126,10 @@ impl<'de> Deserialize<'de> for SecretBody {
             .get("immutable")
             .and_then(Value::as_bool)
             .unwrap_or(false);
+        let metadata = object.get_mut("metadata").map(Value::take);
+        let metadata = metadata.and_then(|value| serde_json::value::to_raw_value(&value).ok());
         Ok(Self {
-            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), harmless),
+            metadata: metadata::read(metadata.as_deref(), harmless),
             data,
             immutable,
         })
@@ -201,16 +147,10 @@ pub struct TenantObject {
 
 impl<'de> Deserialize<'de> for TenantObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut object = Value::deserialize(deserializer)?;
-        let spec = object
-            .get_mut("spec")
-            .map(Value::take)
-            .and_then(|spec| serde_json::from_value(spec).ok());
-        let status = object
-            .get_mut("status")
-            .map(Value::take)
-            .and_then(|status| serde_json::from_value(status).ok());
-        let metadata = metadata(object.get("metadata").unwrap_or(&Value::Null), |name| {
+        let parts = Parts::deserialize(deserializer)?;
+        let spec = part::<DefenderTenantSpec>(parts.spec.as_deref());
+        let status = part::<DefenderTenantStatus>(parts.status.as_deref());
+        let metadata = metadata::read(parts.metadata.as_deref(), |name| {
             name == ANNOTATION_REFRESH_REQUESTED
         });
         Ok(Self {

@@ -232,7 +232,7 @@ async fn write_status(
             ctx.state().world.status_written(
                 &tenant.key,
                 &tenant.uid,
-                resource_version,
+                &resource_version,
                 status.clone(),
             );
             let said = notices(&g, now);

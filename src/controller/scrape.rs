@@ -10,10 +10,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::context::{Context, State};
-use super::world::{ApplicationEntry, Known, Source};
+use super::world::{ApplicationEntry, Known, Packed, Source};
 use crate::core::application::status::expires_at;
 use crate::core::conditions::ready_of;
-use crate::core::tenant::Tenant;
+use crate::core::tenant::Key;
 use crate::entra::clouds;
 
 /// A gauge that is read when somebody asks.
@@ -160,17 +160,17 @@ fn read(state: &State) -> BTreeMap<&'static str, Rows> {
     let mut seen = BTreeMap::<&'static str, Rows>::new();
     let mut tenants = BTreeMap::<(String, String), usize>::new();
     let mut of_applications = BTreeMap::<(String, String, String), usize>::new();
-    for tenant in state.world.tenants() {
-        let (status, reason, _) = ready_of(&tenant.status).unwrap_or(("Unknown", "Pending", ""));
+    for (key, tenant) in state.world.tenants() {
+        let (status, reason, _) = ready_of(tenant.shape()).unwrap_or(("Unknown", "Pending", ""));
         let (status, reason) = (status.to_owned(), reason.to_owned());
         // A name that leads nowhere is anybody's text: no series of its own.
-        if let Some(Source::Application(name)) = Source::of(tenant)
+        if let Some(Source::Application(name)) = tenant.source(key)
             && state.world.application(&name).is_some()
         {
             let row = (name.to_string(), status.clone(), reason.clone());
             *of_applications.entry(row).or_default() += 1;
         }
-        read_tenant(tenant, status == "True", &mut seen);
+        read_tenant(key, tenant, status == "True", &mut seen);
         *tenants.entry((status, reason)).or_default() += 1;
     }
     let counted = tenants.into_iter().map(|((status, reason), count)| {
@@ -204,25 +204,19 @@ fn read(state: &State) -> BTreeMap<&'static str, Rows> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "instants are far below 2^52")]
-fn read_tenant(tenant: &Tenant, ready: bool, seen: &mut BTreeMap<&'static str, Rows>) {
+fn read_tenant(key: &Key, tenant: &Packed, ready: bool, seen: &mut BTreeMap<&'static str, Rows>) {
     let mut push = |gauge, value| {
         let labels = vec![
-            ("namespace", tenant.key.namespace.to_string()),
-            ("name", tenant.key.name.to_string()),
+            ("namespace", key.namespace.to_string()),
+            ("name", key.name.to_string()),
         ];
         seen.entry(gauge).or_default().push((labels, value));
     };
     push("ready", f64::from(u8::from(ready)));
-    if let Some(token) = &tenant.status.token {
+    if let Some((expires_at, refresh_at)) = tenant.token_times() {
         let seconds = |at: jiff::Timestamp| at.as_second() as f64;
-        push(
-            "token_expiration_timestamp_seconds",
-            seconds(token.expires_at.0),
-        );
-        push(
-            "token_refresh_timestamp_seconds",
-            seconds(token.refresh_at.0),
-        );
+        push("token_expiration_timestamp_seconds", seconds(expires_at));
+        push("token_refresh_timestamp_seconds", seconds(refresh_at));
     }
 }
 

@@ -5,21 +5,28 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::api::DefenderTenantSpec;
 use crate::core::application::Labels;
 use crate::core::credential::{Credential, Fault, Fingerprint, SecretData};
 use crate::core::federated::Presented;
 use crate::core::gathered::{Memo, Owned};
 use crate::core::ids::LoginHost;
-use crate::core::target::Held;
 use crate::core::tenant::{Key, Tenant};
 
 mod applications;
 mod credentials;
+mod held;
 mod namespaces;
+mod packed;
+mod shared;
 mod targets;
 mod tenants;
 
 pub use applications::{ApplicationEntry, Known, KnownCredential};
+use held::PackedHeld;
+use packed::Common;
+pub use packed::{Asking, Packed};
+use shared::Texts;
 
 /// An own write younger than this is believed over a list that lacks it.
 const OWN_WRITE_TRUSTED: SignedDuration = SignedDuration::from_mins(1);
@@ -27,17 +34,22 @@ const OWN_WRITE_TRUSTED: SignedDuration = SignedDuration::from_mins(1);
 /// A Secret that carries our bucket label, or that was looked at.
 #[derive(Debug, Clone)]
 pub struct TargetEntry {
-    /// UID.
-    pub uid: String,
-    /// resourceVersion.
-    pub resource_version: String,
-    /// UID and name of the tenant that controls it, if one does.
-    pub owner: Option<(String, String)>,
+    uid: Box<str>,
+    resource_version: Box<str>,
+    /// The tenant that controls it, if one does.
+    owner: Option<Owner>,
     /// What its annotations say.
-    pub held: Option<Held>,
-    /// The resourceVersion that we wrote or checked.
-    verified: Option<String>,
+    held: Option<PackedHeld>,
+    /// This version of it was written or checked by us.
+    verified: bool,
     written_at: Option<Timestamp>,
+}
+
+/// The tenant that controls a Secret.
+#[derive(Debug, Clone)]
+struct Owner {
+    uid: Arc<str>,
+    name: Arc<str>,
 }
 
 /// Where a tenant's credential comes from.
@@ -53,14 +65,18 @@ impl Source {
     /// What a tenant refers to. `None` only for a spec that the CRD rejects.
     #[must_use]
     pub fn of(tenant: &Tenant) -> Option<Self> {
-        match (&tenant.spec.secret_ref, &tenant.spec.application_ref) {
-            (Some(secret), None) => Some(Self::Secret(Key {
-                namespace: tenant.key.namespace.clone(),
-                name: secret.name.as_str().into(),
-            })),
-            (None, Some(application)) => Some(Self::Application(application.name.as_str().into())),
-            _ => None,
-        }
+        source_of(&tenant.key.namespace, &tenant.spec)
+    }
+}
+
+fn source_of(namespace: &Arc<str>, spec: &DefenderTenantSpec) -> Option<Source> {
+    match (&spec.secret_ref, &spec.application_ref) {
+        (Some(secret), None) => Some(Source::Secret(Key {
+            namespace: namespace.clone(),
+            name: secret.name.as_str().into(),
+        })),
+        (None, Some(application)) => Some(Source::Application(application.name.as_str().into())),
+        _ => None,
     }
 }
 
@@ -88,14 +104,19 @@ impl std::fmt::Debug for Keys {
 /// The copies.
 #[derive(Debug, Default)]
 pub struct World {
-    tenants: HashMap<Key, Arc<Tenant>>,
+    tenants: HashMap<Key, Packed>,
+    /// What tenants have in common.
+    common: Common,
+    /// Texts that many have in common: namespaces, fingerprints.
+    texts: Texts,
     /// Tenants whose status is ahead of what the API server has.
     unwritten: HashSet<Key>,
     undecodable: HashSet<Key>,
     /// Tenants whose token somebody took, and that wait for the mint that replaces it.
     robbed: HashSet<Key>,
     targets: HashMap<Key, TargetEntry>,
-    by_owner: HashMap<String, BTreeSet<Key>>,
+    /// Targets by the UID of their owner.
+    by_owner: BTreeSet<(Arc<str>, Key)>,
     /// Tenants that found a target of somebody else under their target's name.
     waiting: HashMap<Key, BTreeSet<Key>>,
     credentials: HashMap<Key, CredentialEntry>,
@@ -175,9 +196,16 @@ impl World {
         if self
             .tenants
             .get(key)
-            .is_some_and(|tenant| tenant.uid == uid)
+            .is_some_and(|tenant| *tenant.uid == *uid)
         {
-            edit(self.memos.entry(uid.to_owned()).or_default());
+            let mut memo = self.memo(uid);
+            edit(&mut memo);
+            // Nothing to remember, as of most.
+            if memo == Memo::default() {
+                self.memos.remove(uid);
+            } else {
+                self.memos.insert(uid.to_owned(), memo);
+            }
         }
     }
 }
@@ -188,13 +216,13 @@ fn owned(entry: &TargetEntry, tenant: &Tenant, name: &str) -> Owned {
         .target
         .as_ref()
         .filter(|target| target.name == name);
-    let as_status_says =
-        told.and_then(|target| target.resource_version.as_ref()) == Some(&entry.resource_version);
+    let as_status_says = told.and_then(|target| target.resource_version.as_deref())
+        == Some(&*entry.resource_version);
     Owned {
-        uid: entry.uid.clone(),
-        resource_version: entry.resource_version.clone(),
-        held: entry.held.clone(),
-        verified: as_status_says || entry.verified.as_ref() == Some(&entry.resource_version),
+        uid: entry.uid.to_string(),
+        resource_version: entry.resource_version.to_string(),
+        held: entry.held.as_ref().map(PackedHeld::unpack),
+        verified: as_status_says || entry.verified,
     }
 }
 

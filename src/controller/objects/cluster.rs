@@ -6,9 +6,9 @@ use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 
 use super::metadata;
+use super::parts::{Parts, part};
 use crate::api::{
     APPLICATION_KIND, APPLICATION_PLURAL, DefenderApplicationSpec, DefenderApplicationStatus,
     GROUP, VERSION,
@@ -28,14 +28,11 @@ resource!(ApplicationObject: ClusterResourceScope, APPLICATION_KIND, GROUP, VERS
 
 impl<'de> Deserialize<'de> for ApplicationObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut object = Value::deserialize(deserializer)?;
-        let mut take = |name: &str| object.get_mut(name).map(Value::take);
-        let spec = take("spec").and_then(|spec| serde_json::from_value(spec).ok());
-        let status = take("status").and_then(|status| serde_json::from_value(status).ok());
+        let parts = Parts::deserialize(deserializer)?;
         Ok(Self {
-            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), |_| false),
-            spec,
-            status: status.unwrap_or_default(),
+            metadata: metadata::read(parts.metadata.as_deref(), |_| false),
+            spec: part(parts.spec.as_deref()),
+            status: part(parts.status.as_deref()).unwrap_or_default(),
         })
     }
 }
@@ -75,15 +72,17 @@ resource!(NamespaceMeta: ClusterResourceScope, "Namespace", "", "v1", "namespace
 
 impl<'de> Deserialize<'de> for NamespaceMeta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = Value::deserialize(deserializer)?;
+        let parts = Parts::deserialize(deserializer)?;
         Ok(Self {
-            metadata: metadata(object.get("metadata").unwrap_or(&Value::Null), |_| false),
+            metadata: metadata::read(parts.metadata.as_deref(), |_| false),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::core::testing::{CLIENT, TENANT};
 

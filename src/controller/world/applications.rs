@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Source, World, is_newer};
+use super::{Asking, Packed, Source, World, is_newer};
 use crate::api::{ApplicationCredential, DefenderApi, DefenderApplicationStatus};
 use crate::controller::objects::ApplicationObject;
 use crate::core::application::{Application, Denial};
 use crate::core::credential::{Credential, Declared, Fault, Fingerprint, parse_for_application};
 use crate::core::federated::Presented;
 use crate::core::roles;
-use crate::core::tenant::{Key, Tenant};
+use crate::core::tenant::Key;
 
 /// So many roles are named in an application's status at the most.
 const EVERYWHERE_MAX: usize = 32;
@@ -125,8 +125,9 @@ impl World {
         }
         let concerned = |key: &Key| {
             self.tenants.get(key).is_some_and(|tenant| {
-                self.grant(&before, tenant) != self.grant(&application, tenant)
-                    || self.kept_apis(&before, tenant) != self.kept_apis(&application, tenant)
+                let asking = tenant.asking(key);
+                self.grant(&before, asking) != self.grant(&application, asking)
+                    || self.kept_apis(&before, asking) != self.kept_apis(&application, asking)
             })
         };
         Ok(users.into_iter().filter(concerned).collect())
@@ -290,17 +291,22 @@ impl World {
     }
 
     /// Whether an application grants a tenant what it asks for.
-    pub fn grant(&self, application: &Application, tenant: &Tenant) -> Result<(), Denial> {
+    pub fn grant<'a>(
+        &self,
+        application: &Application,
+        asking: impl Into<Asking<'a>>,
+    ) -> Result<(), Denial> {
+        let Asking {
+            namespace,
+            tenant_id,
+            api,
+        } = asking.into();
         // A spec that the CRD rejects is granted nothing.
-        let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {
+        let Ok(tenant_id) = tenant_id.parse() else {
             return Err(Denial::Tenant);
         };
-        application.grants.check(
-            &tenant.key.namespace,
-            self.labels_of(&tenant.key.namespace),
-            tenant_id,
-            tenant.spec.api,
-        )
+        let labels = self.labels_of(namespace);
+        application.grants.check(namespace, labels, tenant_id, api)
     }
 
     /// Roles that two customers or more require and that no token of any of them has. `None`: too few to tell. Names
@@ -312,20 +318,37 @@ impl World {
         now: Timestamp,
     ) -> Option<Vec<String>> {
         let source = Source::Application(application.name.clone());
+        let users = self.by_source.get(&source)?;
+        let live = || {
+            let packed = users
+                .iter()
+                .filter_map(|key| Some((key, self.tenants.get(key)?)));
+            packed.filter(|(key, tenant)| {
+                let times = tenant.token_times();
+                times.is_some_and(|(expires_at, _)| expires_at > now)
+                    && self.grant(application, tenant.asking(key)).is_ok()
+            })
+        };
+        let missing = |tenant: &Packed| {
+            let token = tenant.shape().token.as_ref();
+            token.is_some_and(|token| !token.missing_roles.is_empty())
+        };
+        let lacks = |key: &Key| self.tenants.get(key).is_some_and(&missing);
+        if !users.iter().any(lacks) {
+            // As almost always: then two of them are enough to tell.
+            let mut ids = live().map(|(key, tenant)| tenant.asking(key).tenant_id);
+            let first = ids.next()?;
+            return ids.any(|id| id != first).then(Vec::new);
+        }
         // By API and role: who requires it, and who has it.
         let mut tally = BTreeMap::<(DefenderApi, String), (BTreeSet<&str>, bool)>::new();
         let mut customers = BTreeSet::new();
-        let users = self.by_source.get(&source)?.iter();
-        for tenant in users.filter_map(|key| self.tenants.get(key)) {
-            let token = tenant.status.token.as_ref();
-            let Some(token) = token.filter(|token| token.expires_at.0 > now) else {
-                continue;
-            };
-            if self.grant(application, tenant).is_err() {
-                continue;
-            }
-            let spec = &tenant.spec;
-            customers.insert(spec.tenant_id.as_str());
+        for (key, tenant) in live() {
+            let spec = tenant.spec();
+            let id = tenant.asking(key).tenant_id;
+            let token = tenant.shape().token.as_ref();
+            let missing = token.map_or(&[][..], |token| token.missing_roles.as_slice());
+            customers.insert(id);
             let inherited = &application.spec.required_roles;
             let required = roles::required(&spec.required_roles, inherited, spec.api, spec.plan);
             for role in required.roles {
@@ -333,9 +356,9 @@ impl World {
                 if !ours && !roles::unknown(&[&role], spec.api).is_empty() {
                     continue;
                 }
-                let has = !token.missing_roles.contains(&role);
+                let has = !missing.contains(&role);
                 let (who, somebody) = tally.entry((spec.api, role)).or_default();
-                who.insert(&spec.tenant_id);
+                who.insert(id);
                 *somebody |= has;
             }
         }
@@ -348,11 +371,19 @@ impl World {
 
     /// The APIs whose tokens a tenant may keep.
     #[must_use]
-    pub fn kept_apis(&self, application: &Application, tenant: &Tenant) -> Vec<DefenderApi> {
-        let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {
+    pub fn kept_apis<'a>(
+        &self,
+        application: &Application,
+        asking: impl Into<Asking<'a>>,
+    ) -> Vec<DefenderApi> {
+        let Asking {
+            namespace,
+            tenant_id,
+            ..
+        } = asking.into();
+        let Ok(tenant_id) = tenant_id.parse() else {
             return Vec::new();
         };
-        let namespace = &tenant.key.namespace;
         let labels = self.labels_of(namespace);
         let kept = |api: &DefenderApi| application.grants.keeps(namespace, labels, tenant_id, *api);
         DefenderApi::ALL.iter().copied().filter(kept).collect()

@@ -156,7 +156,7 @@ impl World {
     }
 
     pub(super) fn forget_user(&mut self, key: &Key) {
-        let Some(source) = self.tenants.get(key).and_then(|tenant| Source::of(tenant)) else {
+        let Some(source) = self.tenants.get(key).and_then(|tenant| tenant.source(key)) else {
             return;
         };
         if let Some(users) = self.by_source.get_mut(&source) {
@@ -190,7 +190,7 @@ impl World {
             users.filter(move |key| {
                 application.is_none_or(|application| {
                     let tenant = self.tenants.get(key);
-                    tenant.is_some_and(|tenant| self.grant(application, tenant).is_ok())
+                    tenant.is_some_and(|tenant| self.grant(application, tenant.asking(key)).is_ok())
                 })
             })
         })

@@ -89,8 +89,9 @@ impl World {
                 .take_while(|key| *key.namespace == *namespace);
             for key in here {
                 if let Some(tenant) = self.tenants.get(key) {
-                    let granted = self.grant(application, tenant).is_ok();
-                    let answer = (granted, self.kept_apis(application, tenant));
+                    let asking = tenant.asking(key);
+                    let granted = self.grant(application, asking).is_ok();
+                    let answer = (granted, self.kept_apis(application, asking));
                     answers.insert(key.clone(), answer);
                 }
             }

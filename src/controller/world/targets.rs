@@ -1,11 +1,13 @@
 //! The target Secrets: their metadata, whose they are, and whether they are as we wrote them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::{OWN_WRITE_TRUSTED, TargetEntry, World, is_newer, owned};
+use super::held::PackedHeld;
+use super::{OWN_WRITE_TRUSTED, Owner, TargetEntry, World, is_newer, owned};
 use crate::api::LABEL_BUCKET;
 use crate::controller::objects::{SecretMeta, controller_of, key};
 use crate::core::gathered::{Owned, TargetView};
@@ -22,7 +24,7 @@ impl World {
                 .resource_version
                 .as_deref()
                 .unwrap_or_default();
-            let same = Some(known.uid.as_str()) == object.metadata.uid.as_deref();
+            let same = Some(&*known.uid) == object.metadata.uid.as_deref();
             if same && !is_newer(version, &known.resource_version) {
                 return BTreeSet::new();
             }
@@ -39,7 +41,7 @@ impl World {
         if self
             .targets
             .get(&key)
-            .is_none_or(|known| Some(known.uid.as_str()) != object.metadata.uid.as_deref())
+            .is_none_or(|known| Some(&*known.uid) != object.metadata.uid.as_deref())
         {
             return BTreeSet::new();
         }
@@ -96,7 +98,7 @@ impl World {
             };
             match self.targets.get_mut(&key) {
                 // Perhaps the list is older than our write: look before believing either.
-                Some(entry) if fresh(entry) => entry.verified = None,
+                Some(entry) if fresh(entry) => entry.verified = false,
                 _ => self.target_gone(&key),
             }
         }
@@ -105,36 +107,60 @@ impl World {
 
     /// A Secret's metadata as an answer or a watch told it.
     pub fn target_known(&mut self, metadata: &ObjectMeta) {
-        let key = key(metadata);
+        let mut key = key(metadata);
         let annotations = metadata.annotations.as_ref();
+        let held = Held::read(|name| annotations.and_then(|a| a.get(name)).map(String::as_str));
+        let controller = controller_of(metadata);
         let mut entry = TargetEntry {
-            uid: metadata.uid.clone().unwrap_or_default(),
-            resource_version: metadata.resource_version.clone().unwrap_or_default(),
-            owner: controller_of(metadata).map(|owner| (owner.uid.clone(), owner.name.clone())),
-            held: Held::read(|name| annotations.and_then(|a| a.get(name)).map(String::as_str)),
-            verified: None,
+            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            resource_version: metadata
+                .resource_version
+                .as_deref()
+                .unwrap_or_default()
+                .into(),
+            owner: controller.map(|owner| self.owner(&key.namespace, owner)),
+            held: held.map(|held| PackedHeld::new(held, &mut self.texts)),
+            verified: false,
             written_at: None,
         };
-        if let Some(known) = self
+        if let Some((kept, known)) = self
             .targets
-            .get(&key)
-            .filter(|known| known.uid == entry.uid)
+            .get_key_value(&key)
+            .filter(|(_, known)| known.uid == entry.uid)
         {
             // An answer that was overtaken by the watch.
             if is_newer(&known.resource_version, &entry.resource_version) {
                 return;
             }
-            entry.verified.clone_from(&known.verified);
+            entry.verified = known.verified && known.resource_version == entry.resource_version;
             entry.written_at = known.written_at;
+            key = kept.clone();
+        } else {
+            key.namespace = self.texts.share(&key.namespace);
         }
         self.target_gone(&key);
-        if let Some((uid, _)) = &entry.owner {
-            self.by_owner
-                .entry(uid.clone())
-                .or_default()
-                .insert(key.clone());
+        if let Some(owner) = &entry.owner {
+            self.by_owner.insert((owner.uid.clone(), key.clone()));
         }
         self.targets.insert(key, entry);
+    }
+
+    /// An owner, in the very texts that are kept of it as a tenant.
+    fn owner(&self, namespace: &Arc<str>, owner: &OwnerReference) -> Owner {
+        let key = Key {
+            namespace: namespace.clone(),
+            name: owner.name.as_str().into(),
+        };
+        match self.tenants.get_key_value(&key) {
+            Some((key, tenant)) if *tenant.uid == *owner.uid => Owner {
+                uid: tenant.uid.clone(),
+                name: key.name.clone(),
+            },
+            _ => Owner {
+                uid: owner.uid.as_str().into(),
+                name: key.name,
+            },
+        }
     }
 
     /// When each fingerprint got its newest token.
@@ -147,7 +173,7 @@ impl World {
             .filter_map(|entry| entry.held.as_ref())
         {
             let at = newest
-                .entry(held.origin.fingerprint.clone())
+                .entry(held.fingerprint().to_owned())
                 .or_insert(held.issued_at);
             *at = held.issued_at.max(*at);
         }
@@ -159,7 +185,7 @@ impl World {
         let key = key(metadata);
         let version = metadata.resource_version.clone().unwrap_or_default();
         let newer = self.targets.get(&key).is_some_and(|known| {
-            Some(known.uid.as_str()) == metadata.uid.as_deref()
+            Some(&*known.uid) == metadata.uid.as_deref()
                 && is_newer(&known.resource_version, &version)
         });
         if newer {
@@ -167,7 +193,7 @@ impl World {
         }
         self.target_known(metadata);
         if let Some(entry) = self.targets.get_mut(&key) {
-            entry.verified = Some(version);
+            entry.verified = *entry.resource_version == *version;
             entry.written_at = Some(now);
         }
     }
@@ -177,32 +203,27 @@ impl World {
         if let Some(entry) = self
             .targets
             .get_mut(key)
-            .filter(|entry| entry.resource_version == resource_version)
+            .filter(|entry| *entry.resource_version == *resource_version)
         {
-            entry.verified = Some(resource_version.to_owned());
+            entry.verified = true;
         }
     }
 
     /// The Secret is gone.
-    pub fn target_gone(&mut self, key: &Key) {
-        let Some(entry) = self.targets.remove(key) else {
+    pub fn target_gone(&mut self, target: &Key) {
+        let Some(entry) = self.targets.remove(target) else {
             return;
         };
-        if let Some((uid, _)) = entry.owner
-            && let Some(keys) = self.by_owner.get_mut(&uid)
-        {
-            keys.remove(key);
-            if keys.is_empty() {
-                self.by_owner.remove(&uid);
-            }
+        if let Some(owner) = entry.owner {
+            self.by_owner.remove(&(owner.uid, target.clone()));
         }
     }
 
     pub(super) fn owner_key(&self, target: &Key) -> Option<Key> {
-        let (_, name) = self.targets.get(target)?.owner.as_ref()?;
+        let owner = self.targets.get(target)?.owner.as_ref()?;
         Some(Key {
             namespace: target.namespace.clone(),
-            name: name.as_str().into(),
+            name: owner.name.clone(),
         })
     }
 
@@ -217,9 +238,11 @@ impl World {
             return TargetView::Absent;
         };
         match &entry.owner {
-            Some((uid, _)) if *uid == tenant.uid => TargetView::Ours(owned(entry, tenant, name)),
-            Some((_, owner)) => TargetView::Stranger {
-                predecessor: **owner == *tenant.key.name,
+            Some(owner) if *owner.uid == *tenant.uid => {
+                TargetView::Ours(owned(entry, tenant, name))
+            }
+            Some(owner) => TargetView::Stranger {
+                predecessor: owner.name == tenant.key.name,
             },
             None => TargetView::Stranger { predecessor: false },
         }
@@ -228,11 +251,12 @@ impl World {
     /// Secrets of this tenant under other names than its target's.
     #[must_use]
     pub fn other_targets(&self, tenant: &Tenant, name: &str) -> Option<(String, Owned)> {
-        let key = self
+        let uid: Arc<str> = tenant.uid.as_str().into();
+        let (_, key) = self
             .by_owner
-            .get(&tenant.uid)?
-            .iter()
-            .find(|key| key.namespace == tenant.key.namespace && *key.name != *name)?;
+            .range((uid, Key::new("", ""))..)
+            .take_while(|(uid, _)| **uid == *tenant.uid)
+            .find(|(_, key)| key.namespace == tenant.key.namespace && *key.name != *name)?;
         Some((
             key.name.to_string(),
             owned(self.targets.get(key)?, tenant, &key.name),

@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use super::packed::Packed;
 use super::{Source, World, is_newer};
 use crate::api::DefenderTenantStatus;
 use crate::controller::objects::TenantObject;
@@ -11,13 +14,37 @@ use crate::core::tenant::{Key, Tenant};
 impl World {
     /// A tenant by its key.
     #[must_use]
-    pub fn tenant(&self, key: &Key) -> Option<&Arc<Tenant>> {
-        self.tenants.get(key)
+    pub fn tenant(&self, key: &Key) -> Option<Arc<Tenant>> {
+        let (key, packed) = self.tenants.get_key_value(key)?;
+        Some(Arc::new(packed.unpack(key)))
     }
 
-    /// All tenants.
-    pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
-        self.tenants.values()
+    /// All tenants, as they are kept.
+    pub fn tenants(&self) -> impl Iterator<Item = (&Key, &Packed)> {
+        self.tenants.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn tenants_len(&self) -> usize {
+        self.tenants.len()
+    }
+
+    /// Those with an attempt and an error on record.
+    pub fn troubled(&self) -> impl Iterator<Item = Tenant> {
+        self.tenants
+            .iter()
+            .filter(|(_, packed)| packed.is_troubled())
+            .map(|(key, packed)| packed.unpack(key))
+    }
+
+    /// This key as it is kept, so that its text is there only once; and when the token expires.
+    #[must_use]
+    pub fn expiry(&self, key: &Key) -> (Key, Option<Timestamp>) {
+        match self.tenants.get_key_value(key) {
+            Some((key, packed)) => (key.clone(), packed.token_times().map(|(at, _)| at)),
+            None => (key.clone(), None),
+        }
     }
 
     /// Objects that have no shape of ours.
@@ -41,33 +68,41 @@ impl World {
 
     /// A tenant as an answer or a watch told it; older news than what is known is dropped.
     pub fn tenant_known(&mut self, mut tenant: Tenant) -> bool {
-        let key = tenant.key.clone();
-        if let Some(known) = self.tenants.get(&key).cloned() {
-            let same = known.uid == tenant.uid;
+        let source = Source::of(&tenant);
+        let mut key = Key {
+            namespace: self.texts.share(&tenant.key.namespace),
+            name: tenant.key.name.clone(),
+        };
+        if let Some((kept, known)) = self.tenants.get_key_value(&tenant.key) {
+            let same = *known.uid == *tenant.uid;
             if same && !is_newer(&tenant.resource_version, &known.resource_version) {
                 return false;
             }
+            key = kept.clone();
             if same && self.unwritten.contains(&key) {
-                tenant.status = known.status.clone();
+                tenant.status = Arc::new(known.whole_status(&key));
             }
-            if Source::of(&known) != Source::of(&tenant) {
+            let uid = known.uid.clone();
+            let moved = known.source(&key) != source;
+            // The watch may tell our own write before its answer is here.
+            self.roles_told(&key, &tenant.status);
+            if moved {
                 self.forget_user(&key);
             }
-            // The watch may tell our own write before its answer is here.
-            self.roles_told(&known, &tenant.status);
             if !same {
                 self.unwritten.remove(&key);
                 self.robbed.remove(&key);
-                self.memos.remove(&known.uid);
+                self.memos.remove(&*uid);
             }
         }
-        if let Some(source) = Source::of(&tenant) {
+        if let Some(source) = source {
             self.by_source
                 .entry(source)
                 .or_default()
                 .insert(key.clone());
         }
-        self.tenants.insert(key, Arc::new(tenant));
+        let packed = Packed::new(tenant, &mut self.common);
+        self.tenants.insert(key, packed);
         true
     }
 
@@ -83,7 +118,7 @@ impl World {
             !tenants.is_empty()
         });
         if let Some(tenant) = self.tenants.remove(key) {
-            self.memos.remove(&tenant.uid);
+            self.memos.remove(&*tenant.uid);
         }
     }
 
@@ -112,29 +147,30 @@ impl World {
         &mut self,
         key: &Key,
         uid: &str,
-        resource_version: String,
+        resource_version: &str,
         status: DefenderTenantStatus,
     ) {
         self.unwritten.remove(key);
-        if let Some(known) = self.tenants.get(key).cloned() {
-            self.roles_told(&known, &status);
-        }
-        self.edit_status(key, uid, |tenant| {
-            if is_newer(&resource_version, &tenant.resource_version) {
-                tenant.resource_version = resource_version;
+        self.roles_told(key, &status);
+        if let Some(known) = self.tenants.get_mut(key).filter(|known| *known.uid == *uid) {
+            if is_newer(resource_version, &known.resource_version) {
+                known.resource_version = resource_version.into();
             }
-            tenant.status = Arc::new(status);
-        });
+            known.set_status(key, status, &mut self.common);
+        }
     }
 
     /// What roles all tenants lack is said by their application.
-    fn roles_told(&mut self, known: &Tenant, status: &DefenderTenantStatus) {
-        let missing = |status: &DefenderTenantStatus| {
+    fn roles_told(&mut self, key: &Key, status: &DefenderTenantStatus) {
+        fn missing(status: &DefenderTenantStatus) -> Option<&[String]> {
             let token = status.token.as_ref();
-            token.map(|token| token.missing_roles.clone())
+            token.map(|token| token.missing_roles.as_slice())
+        }
+        let Some(known) = self.tenants.get(key) else {
+            return;
         };
-        if missing(&known.status) != missing(status)
-            && let Some(source) = Source::of(known)
+        if missing(known.shape()) != missing(status)
+            && let Some(source) = known.source(key)
         {
             self.application_changed(&source);
         }
@@ -142,25 +178,15 @@ impl World {
 
     /// A status that couldn't be written: what it says is true all the same.
     pub fn status_unwritten(&mut self, key: &Key, uid: &str, status: DefenderTenantStatus) {
-        if self
-            .tenants
-            .get(key)
-            .is_some_and(|tenant| tenant.uid == uid)
-        {
+        if let Some(known) = self.tenants.get_mut(key).filter(|known| *known.uid == *uid) {
             self.unwritten.insert(key.clone());
+            known.set_status(key, status, &mut self.common);
         }
-        self.edit_status(key, uid, |tenant| tenant.status = Arc::new(status));
     }
 
     /// Whether the API server lacks the status that is known here.
     #[must_use]
     pub fn is_status_unwritten(&self, key: &Key) -> bool {
         self.unwritten.contains(key)
-    }
-
-    pub(super) fn edit_status(&mut self, key: &Key, uid: &str, edit: impl FnOnce(&mut Tenant)) {
-        if let Some(tenant) = self.tenants.get_mut(key).filter(|tenant| tenant.uid == uid) {
-            edit(Arc::make_mut(tenant));
-        }
     }
 }

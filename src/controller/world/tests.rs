@@ -79,7 +79,7 @@ fn world() -> World {
 }
 
 fn view(world: &World, name: &str) -> TargetView {
-    world.target_view(world.tenant(&key_of("contoso")).unwrap(), name)
+    world.target_view(&world.tenant(&key_of("contoso")).unwrap(), name)
 }
 
 fn version_of(view: &TargetView) -> Option<(&str, bool)> {
@@ -96,7 +96,7 @@ fn an_own_status_is_not_undone_by_the_watch_that_comes_after_it() {
         observed_generation: Some(1),
         ..DefenderTenantStatus::default()
     };
-    world.status_written(&key_of("contoso"), UID, "12".into(), status);
+    world.status_written(&key_of("contoso"), UID, "12", status);
     // The watch tells what was before, then the own write: neither is news.
     assert_eq!(
         world.tenant_applied(tenant_object(UID, "11", 1, &json!({}))),
@@ -152,7 +152,7 @@ fn a_status_that_could_not_be_written_is_remembered_until_it_is() {
         ),
         (2, Some("a"))
     );
-    world.status_written(&key, UID, "12".into(), status);
+    world.status_written(&key, UID, "12", status);
     assert!(!world.is_status_unwritten(&key));
 }
 
@@ -176,7 +176,7 @@ fn a_successor_of_the_same_name_starts_with_nothing() {
         observed_generation: Some(7),
         ..DefenderTenantStatus::default()
     };
-    world.status_written(&key, UID, "13".into(), late);
+    world.status_written(&key, UID, "13", late);
     assert_eq!(world.tenant(&key).unwrap().status.observed_generation, None);
 }
 

@@ -289,7 +289,7 @@ fn a_label_concerns_the_tenants_of_that_namespace_that_it_grants() {
     );
     let application = world.application("app").unwrap().application.clone();
     let tenant = world.tenant(&Key::new("a", "t1")).unwrap();
-    assert_eq!(world.grant(&application, tenant), Err(Denial::Namespace));
+    assert_eq!(world.grant(&application, &*tenant), Err(Denial::Namespace));
 }
 
 #[test]
@@ -441,7 +441,7 @@ fn the_roles_of_a_token_are_news_for_its_application_whoever_tells_them_first() 
     let written = told("2", &[]).into_tenant().unwrap();
     world.tenant_applied(told("2", &[])).unwrap();
     let key = written.key.clone();
-    world.status_written(&key, "a-t1", "2".into(), (*written.status).clone());
+    world.status_written(&key, "a-t1", "2", (*written.status).clone());
     assert_eq!(world.take_changed_applications().len(), 1);
     world
         .tenant_applied(told("3", &["Alert.Read.All"]))
