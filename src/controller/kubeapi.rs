@@ -1,26 +1,24 @@
 //! The requests to the API server. Thin: each is one call, its outcome a small closed enum, its time bounded.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request, StatusCode, header};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{Client, Resource as _};
-use serde_json::{Value, json};
-use zeroize::{Zeroize as _, Zeroizing};
+use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::objects::{SecretBody, SecretMeta, TenantObject};
-use crate::api::{DefenderTenantStatus, GROUP, KIND, VERSION};
+use crate::api::DefenderTenantStatus;
 use crate::core::inspect::Metadata;
-use crate::core::target::{ALL_KEYS, Held, Rendered};
+use crate::core::target::{Held, Rendered};
 use crate::core::tenant::{Key, Tenant};
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 
+mod bodies;
 mod cluster;
 
 /// One request. The API server's own limit for mutating requests is 34 s by default; healthy ones take milliseconds.
@@ -191,34 +189,12 @@ impl KubeApi {
     /// Creates a target; `Conflict` if there is one.
     pub async fn create(&self, draft: &SecretDraft<'_>) -> Result<ObjectMeta, ApiError> {
         let path = format!("/api/v1/namespaces/{}/secrets", draft.key.namespace);
-        let mut annotations = draft.metadata.annotations.clone();
-        annotations.extend(
-            draft
-                .held
-                .iter()
-                .flat_map(|held| held.annotations())
-                .map(|(k, v)| (k.to_owned(), v)),
-        );
-        let mut body = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "Opaque",
-            "metadata": {
-                "name": draft.key.name,
-                "namespace": draft.key.namespace,
-                "labels": draft.metadata.labels,
-                "annotations": annotations,
-                "ownerReferences": [owner_reference(draft.owner)],
-            },
-            "data": encoded(draft.keys),
-        });
-        let bytes = take_bytes(&mut body);
         let request = request(
             Method::POST,
             &path,
             "application/json",
             ACCEPT_METADATA,
-            bytes,
+            bodies::create(draft),
         )?;
         metadata_of(&self.send("create_secret", request).await?)
     }
@@ -230,47 +206,12 @@ impl KubeApi {
         uid: &str,
         resource_version: &str,
     ) -> Result<ObjectMeta, ApiError> {
-        let mut annotations: BTreeMap<String, Value> = draft
-            .metadata
-            .annotations
-            .iter()
-            .map(|(k, v)| (k.clone(), json!(v)))
-            .collect();
-        for name in Held::NAMES {
-            annotations.insert(name.to_owned(), Value::Null);
-        }
-        annotations.extend(
-            draft
-                .held
-                .iter()
-                .flat_map(|held| held.annotations())
-                .map(|(k, v)| (k.to_owned(), json!(v))),
-        );
-        let mut labels: BTreeMap<String, Value> = draft
-            .metadata
-            .labels
-            .iter()
-            .map(|(k, v)| (k.clone(), json!(v)))
-            .collect();
-        for name in &draft.metadata.unwanted {
-            annotations.insert(name.clone(), Value::Null);
-            labels.insert(name.clone(), Value::Null);
-        }
-        let mut data = encoded(draft.keys);
-        for name in ALL_KEYS {
-            data.entry(name).or_insert(Value::Null);
-        }
-        let mut body = json!({
-            "metadata": {"uid": uid, "resourceVersion": resource_version, "labels": labels, "annotations": annotations},
-            "data": data,
-        });
-        let bytes = take_bytes(&mut body);
         let request = request(
             Method::PATCH,
             &secret_path(draft.key),
             "application/merge-patch+json",
             ACCEPT_METADATA,
-            bytes,
+            bodies::patch(draft, uid, resource_version),
         )?;
         metadata_of(&self.send("patch_secret", request).await?)
     }
@@ -303,21 +244,12 @@ impl KubeApi {
         status: &DefenderTenantStatus,
     ) -> Result<String, ApiError> {
         let path = format!("{}/status", tenant_path(&tenant.key));
-        let body = json!({
-            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND,
-            "metadata": {
-                "name": tenant.key.name, "namespace": tenant.key.namespace,
-                "uid": tenant.uid, "resourceVersion": tenant.resource_version,
-            },
-            "status": status,
-        });
-        let bytes = body.to_string().into_bytes();
         let request = request(
             Method::PUT,
             &path,
             "application/json",
             ACCEPT_METADATA,
-            bytes,
+            bodies::status(tenant, status),
         )?;
         let metadata = metadata_of(&self.send("put_status", request).await?)?;
         metadata.resource_version.ok_or(ApiError::Unreachable)
@@ -346,32 +278,6 @@ fn tenant_path(key: &Key) -> String {
         TenantObject::url_path(&(), Some(&key.namespace)),
         key.name
     )
-}
-
-fn owner_reference(owner: &Tenant) -> Value {
-    json!({
-        "apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND,
-        "name": owner.key.name, "uid": owner.uid, "controller": true, "blockOwnerDeletion": false,
-    })
-}
-
-fn encoded(keys: &Rendered) -> serde_json::Map<String, Value> {
-    keys.iter()
-        .map(|(name, value)| ((*name).to_owned(), json!(STANDARD.encode(value.as_bytes()))))
-        .collect()
-}
-
-/// The document's text; its copies of the bytes are wiped.
-fn take_bytes(body: &mut Value) -> Vec<u8> {
-    let bytes = body.to_string().into_bytes();
-    if let Some(data) = body.get_mut("data").and_then(Value::as_object_mut) {
-        for value in data.values_mut() {
-            if let Value::String(text) = value {
-                text.zeroize();
-            }
-        }
-    }
-    bytes
 }
 
 fn get(path: &str, accept: &'static str) -> Result<Request<Vec<u8>>, ApiError> {
