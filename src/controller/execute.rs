@@ -228,7 +228,7 @@ impl Executor<'_> {
             self.ctx.state().world.tenant_known(newer);
         }
         let known = match self.snapshot.view(&hands.session, self.ctx).target {
-            TargetView::Ours(owned) => Some(owned.resource_version),
+            TargetView::Ours(owned) => Some(owned.resource_version.clone()),
             TargetView::Absent => None,
             // Looked at by the plan itself.
             TargetView::Stranger { .. } => return Ok(outdated),

@@ -59,7 +59,7 @@ impl Executor<'_> {
         };
         // What is judged is what the tokens were granted for, whatever the spec asks for by now.
         let g = self.snapshot.view(&hands.session, self.ctx);
-        let target = match &g.target {
+        let target = match g.target {
             TargetView::Ours(owned) => owned.held.as_ref(),
             _ => None,
         };

@@ -32,7 +32,7 @@ impl Executor<'_> {
         let (keys, held, metadata) = {
             let g = self.snapshot.view(&hands.session, self.ctx);
             let (keys, mut held) = desired(&g, token, facts, origin);
-            if let (None, TargetView::Ours(owned)) = (g.client_id(), &g.target)
+            if let (None, TargetView::Ours(owned)) = (g.client_id(), g.target)
                 && let Some(before) = &owned.held
             {
                 held.mint_inputs.clone_from(&before.mint_inputs);
@@ -76,7 +76,7 @@ impl Executor<'_> {
             keys,
         };
         let target = self.snapshot.view(&hands.session, self.ctx).target;
-        let result = match &target {
+        let result = match target {
             TargetView::Ours(owned) => {
                 self.ctx
                     .kube
@@ -125,11 +125,11 @@ impl Executor<'_> {
         }
         if !body.immutable {
             let seen = match self.snapshot.view(&hands.session, self.ctx).target {
-                TargetView::Ours(owned) => Some(owned.resource_version),
+                TargetView::Ours(owned) => Some(&owned.resource_version),
                 _ => None,
             };
             // The same object, and still invalid: the object itself is refused.
-            return if seen == body.metadata.resource_version {
+            return if seen == body.metadata.resource_version.as_ref() {
                 Err(ApiError::Refused(422))
             } else {
                 Ok(())

@@ -61,7 +61,7 @@ pub fn compose(
     let wants_consent = !nowhere
         && !denied
         && (not_granted(ConditionType::ConsentGranted) || not_granted(ConditionType::RolesGranted));
-    let resource_version = match &g.target {
+    let resource_version = match g.target {
         TargetView::Ours(owned) if owned.verified => Some(owned.resource_version.clone()),
         _ => None,
     };

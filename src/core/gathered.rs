@@ -276,9 +276,9 @@ pub struct Gathered<'a> {
     /// When this tenant tries the application's newer credential again, which it found not known everywhere yet.
     pub proof_at: Option<Timestamp>,
     /// The target Secret.
-    pub target: TargetView,
+    pub target: &'a TargetView,
     /// A Secret that was the target before.
-    pub old_target: Option<OldTarget>,
+    pub old_target: Option<&'a OldTarget>,
     /// What this process remembers.
     pub memo: &'a Memo,
     /// What this reconcile has done.
@@ -386,7 +386,7 @@ impl Gathered<'_> {
     /// The live token in our Secret, as far as it is known to be as we wrote it.
     #[must_use]
     pub fn live(&self, now: Timestamp) -> Option<&Held> {
-        match &self.target {
+        match self.target {
             TargetView::Ours(Owned {
                 held: Some(held),
                 verified: true,

@@ -201,7 +201,7 @@ pub fn may_publish(g: &Gathered<'_>, granted: &[String]) -> bool {
 /// The right to the token was taken back. Nothing is deleted for what isn't known: a live look comes first.
 fn withdraw(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
     let withdrawn = |owned: &Owned| owned.held.as_ref().is_some_and(|held| g.is_withdrawn(held));
-    let target = matches!(&g.target, TargetView::Ours(owned) if withdrawn(owned));
+    let target = matches!(g.target, TargetView::Ours(owned) if withdrawn(owned));
     let old = g
         .old_target
         .as_ref()
@@ -222,7 +222,7 @@ fn withdraw(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
 
 /// An expired token never looks alive.
 fn retire(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
-    let TargetView::Ours(owned) = &g.target else {
+    let TargetView::Ours(owned) = g.target else {
         return None;
     };
     let junk = g.session.body.as_ref().is_some_and(|body| body.junk) && !g.session.published;

@@ -206,7 +206,7 @@ fn role_problem(g: &Gathered<'_>, granted: &[String], found: &mut Vec<Problem>) 
 }
 
 fn target_problems(g: &Gathered<'_>, now: Timestamp, found: &mut Vec<Problem>) {
-    match &g.target {
+    match g.target {
         TargetView::Stranger { predecessor: true } => found.push(Problem::new(Reason::Pending)),
         TargetView::Stranger { predecessor: false } => {
             found.push(Problem::new(Reason::TargetConflict));

@@ -59,7 +59,7 @@ fn is_in_doubt(g: &Gathered<'_>) -> bool {
         .body
         .as_ref()
         .is_some_and(|body| body.in_order && body.token.is_some());
-    in_order && matches!(&g.target, TargetView::Ours(owned) if !owned.verified)
+    in_order && matches!(g.target, TargetView::Ours(owned) if !owned.verified)
 }
 
 fn look_for_credential(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) {
@@ -211,7 +211,7 @@ fn too_soon(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
         .as_ref()
         .filter(|attempt| attempt.fingerprint == fingerprint)
         .map(|attempt| attempt.last_at.0);
-    let issued = match &g.target {
+    let issued = match g.target {
         TargetView::Ours(Owned {
             held: Some(held), ..
         }) if held.origin.fingerprint == fingerprint => Some(held.issued_at),

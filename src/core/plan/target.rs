@@ -19,7 +19,7 @@ pub const REPAIR_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// Brings what is known of the target up to date, and puts right what isn't as we wrote it.
 pub(super) fn settle_target(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
-    match &g.target {
+    match g.target {
         TargetView::Ours(_) if g.session.published => None,
         TargetView::Ours(owned) => match &g.session.body {
             // A changed spec may want other keys from the same token; a status may have lost what it knew of it.
@@ -136,14 +136,14 @@ pub(super) fn copy_old(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Opt
     let same = g
         .mint_inputs()
         .is_none_or(|inputs| inputs == held.mint_inputs);
-    let wanted = same && g.target == TargetView::Absent && g.session.body.is_none();
+    let wanted = same && *g.target == TargetView::Absent && g.session.body.is_none();
     (wanted && !denied(g, now, wake)).then_some(Step::CopyOld)
 }
 
 /// The old Secret goes when the new one is there, or when it is of no use any more. After the mint: whoever denies
 /// the deletion must not stop the renewal.
 pub(super) fn remove_old(g: &Gathered<'_>, now: Timestamp, wake: &mut Wake) -> Option<Step> {
-    let old = g.old_target.as_ref()?;
+    let old = g.old_target?;
     let in_use = g.live(now).is_none()
         && old
             .owned
