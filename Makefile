@@ -68,6 +68,12 @@ chart: build ## The Helm chart: all its checks, also on a real API server, and t
 	mkdir -p target/chart
 	"$$(tools/bin.sh helm-4)" package charts/defender-tenant-operator --destination target/chart
 
+.PHONY: bench
+# The operator's release binary, as a user runs it; figures of a busy machine are worth nothing.
+bench: ## Measure the operator beside a floor, into target/bench/report.json; ROWS=a,b N=500,2000 choose, QUICK=1 is short
+	$(CARGO) build --release --workspace --bin bench --bin entra-emulator --bin defender-tenant-operator
+	"$(dir $(BIN))release/bench" rows --rows "$(ROWS)" --n "$(N)" $(if $(QUICK),--quick)
+
 lint: ## Format, clippy, licences and sources, docs, generated files, workflows, the chart without a cluster
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings

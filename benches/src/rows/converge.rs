@@ -1,0 +1,117 @@
+//! Convergence: tenants that nobody has served yet, until each has its Secret and its status.
+
+use super::{Bench, converged};
+use crate::Result;
+use crate::floor::{Floor, Measured, Work};
+use crate::report::Row;
+use crate::say;
+use crate::stats::median;
+
+/// `--entra-rate`'s default: nobody mints faster.
+pub const RATE: f64 = 500.0;
+
+impl Bench {
+    /// Rounds of floor and operator in turn.
+    pub async fn converge(&mut self, n: usize) -> Result<()> {
+        let rounds = self.settings.rounds(n);
+        let (mut floors, mut operators) = (Vec::new(), Vec::new());
+        for round in 1..=rounds {
+            self.lab.reset().await?;
+            let floor = Floor::prepare(&self.lab, &self.model, Work::Create, n, None).await?;
+            let floor = floor.go(&self.lab).await?;
+            self.lab.reset().await?;
+            let (operator, process) = converged(&self.lab, n).await?;
+            process.stop().await?;
+            say(&format!(
+                "round {round} of {rounds}: {:.2} s and {:.2} CPU s, floor {:.2} s and {:.2} CPU s",
+                operator.seconds, operator.cpu, floor.seconds, floor.cpu
+            ));
+            floors.push(floor);
+            operators.push(operator);
+        }
+        let cpu = operators.iter().map(|round| round.cpu);
+        self.growth.entry(n).or_default().extend(cpu);
+        for row in rows(n, &floors, &operators) {
+            self.report.add(row)?;
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
+fn rows(n: usize, floors: &[Measured], operators: &[Measured]) -> Vec<Row> {
+    let row = |name: &str, unit: &str, of: &dyn Fn(&Measured) -> f64| {
+        beside(name, n, unit, operators, floors, of, of)
+    };
+    let paced = n as f64 / RATE;
+    let each = n as f64;
+    vec![
+        beside(
+            "converge",
+            n,
+            "s",
+            operators,
+            floors,
+            &|m| m.seconds,
+            &|m| m.seconds.max(paced),
+        ),
+        row("converge_cpu", "CPU s", &|m| m.cpu),
+        row("converge_cpu_apiserver", "CPU s", &|m| m.apiserver),
+        row("converge_cpu_etcd", "CPU s", &|m| m.etcd),
+        row("converge_cpu_emulator", "CPU s", &|m| m.emulator),
+        row("converge_api_requests", "per customer", &|m| {
+            m.requests as f64 / each
+        }),
+        row("converge_token_requests", "per customer", &|m| {
+            m.tokens as f64 / each
+        }),
+        peak(n, operators),
+    ]
+}
+
+fn peak(n: usize, operators: &[Measured]) -> Row {
+    let peaks: Vec<f64> = operators.iter().map(|round| round.peak).collect();
+    Row::new("rss_peak", n, median(&peaks), "MiB").rounds(&peaks)
+}
+
+/// A row of medians; its spread is that of the ratios of the pairs.
+pub fn beside(
+    name: &str,
+    n: usize,
+    unit: &str,
+    operators: &[Measured],
+    floors: &[Measured],
+    of_operator: &dyn Fn(&Measured) -> f64,
+    of_floor: &dyn Fn(&Measured) -> f64,
+) -> Row {
+    let values: Vec<f64> = operators.iter().map(of_operator).collect();
+    let bases: Vec<f64> = floors.iter().map(of_floor).collect();
+    let ratios: Vec<f64> = values
+        .iter()
+        .zip(&bases)
+        .filter(|(_, base)| **base > 0.0)
+        .map(|(value, base)| value / base)
+        .collect();
+    Row::new(name, n, median(&values), unit)
+        .floor(median(&bases))
+        .rounds(&ratios)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_is_never_faster_than_the_rate_allows() {
+        let round = |seconds| Measured {
+            seconds,
+            ..Measured::default()
+        };
+        let rows = rows(2000, &[round(1.0)], &[round(5.0)]);
+        let converge = &rows[0];
+        assert_eq!(
+            (converge.floor, converge.ratio, converge.rounds),
+            (Some(4.0), Some(1.25), Some(1))
+        );
+    }
+}
