@@ -1,6 +1,7 @@
 //! What is measured, at which sizes, how often.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::Result;
 
@@ -9,27 +10,62 @@ use crate::Result;
 pub enum Family {
     /// Until all are served, and the highest memory meanwhile.
     Converge,
+    /// How that grows.
+    Growth,
+    /// At rest, and started again.
+    Steady,
+    /// What refreshes cost.
+    Refresh,
+    /// A credential that is mended.
+    Rotation,
+    /// Customers that fail beside others.
+    Isolation,
+    /// Refreshes in time.
+    Late,
 }
 
 impl Family {
-    const ALL: [Self; 1] = [Self::Converge];
+    /// In the order in which they are measured at one size: what changes the tenants comes last.
+    const ALL: [Self; 7] = [
+        Self::Converge,
+        Self::Growth,
+        Self::Steady,
+        Self::Refresh,
+        Self::Rotation,
+        Self::Isolation,
+        Self::Late,
+    ];
 
-    /// The rows that choose it.
+    /// The rows that choose it, by the beginnings of their names.
     const fn rows(self) -> &'static [&'static str] {
         match self {
             Self::Converge => &["converge", "rss_peak"],
+            Self::Growth => &["growth"],
+            Self::Steady => &["rss", "rss_one", "idle_cpu", "restart"],
+            Self::Refresh => &["refresh"],
+            Self::Rotation => &["rotation"],
+            Self::Isolation => &["isolation"],
+            Self::Late => &["refresh_late", "refresh_short"],
         }
     }
 
     const fn sizes(self) -> &'static [usize] {
         match self {
             Self::Converge => &[500, 2000, 10_000],
+            Self::Growth => &[1000, 2000, 5000, 10_000, 20_000],
+            Self::Steady => &[1, 1000, 10_000],
+            Self::Refresh | Self::Isolation => &[2000],
+            Self::Rotation => &[2000, 10_000],
+            Self::Late => &[10_000],
         }
     }
 
     const fn quick_sizes(self) -> &'static [usize] {
         match self {
-            Self::Converge => &[500],
+            Self::Converge | Self::Refresh | Self::Rotation | Self::Late => &[200],
+            Self::Growth => &[200, 500],
+            Self::Steady => &[1, 200],
+            Self::Isolation => &[500],
         }
     }
 }
@@ -64,15 +100,42 @@ impl Settings {
 
     /// How often a pair of floor and operator is measured.
     pub fn rounds(&self, _n: usize) -> usize {
-        self.rounds.unwrap_or(if self.quick { 2 } else { 5 })
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
+    }
+
+    /// How often a credential is mended: a round of a large fleet takes more than a minute.
+    pub fn rotations(&self, n: usize) -> usize {
+        let usual = if n > 5000 { 3 } else { self.rounds(n) };
+        self.rounds.unwrap_or(if self.quick { 1 } else { usual })
+    }
+
+    /// How often the operator is started again.
+    pub fn restarts(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
+    }
+
+    /// Refreshes of each customer with faults, and as many without.
+    pub fn phases(&self) -> usize {
+        self.rounds
+            .map_or(if self.quick { 1 } else { 3 }, |rounds| rounds.min(3))
+    }
+
+    /// The minute of refreshes, or of idleness.
+    pub const fn window(&self) -> Duration {
+        Duration::from_secs(if self.quick { 10 } else { 60 })
+    }
+
+    /// Whether a family is measured.
+    pub fn is_chosen(&self, family: Family) -> bool {
+        let chosen = self.families.as_ref();
+        chosen.is_none_or(|chosen| chosen.contains(&family))
     }
 
     /// Which families at which size of the fleet, small ones first: it only grows.
     pub fn schedule(&self) -> BTreeMap<usize, Vec<Family>> {
         let mut schedule: BTreeMap<usize, Vec<Family>> = BTreeMap::new();
         for family in Family::ALL {
-            let chosen = self.families.as_ref();
-            if chosen.is_some_and(|chosen| !chosen.contains(&family)) {
+            if !self.is_chosen(family) {
                 continue;
             }
             let own = if self.quick {
@@ -88,22 +151,18 @@ impl Settings {
     }
 }
 
+/// The family with the row whose name is the longest beginning of this one.
 fn family(row: &str) -> Result<Family> {
     let row = row.trim();
-    let of = |family: &Family| {
+    let named = |family: &Family| {
         let names = family.rows().iter();
-        names
-            .max_by_key(|name| {
-                if row.starts_with(**name) {
-                    name.len()
-                } else {
-                    0
-                }
-            })
-            .filter(|name| row.starts_with(**name))
-            .map(|name| (name.len(), *family))
+        let fitting = names.filter(|name| row.starts_with(**name));
+        fitting
+            .map(|name| name.len())
+            .max()
+            .map(|length| (length, *family))
     };
-    let found = Family::ALL.iter().filter_map(of).max();
+    let found = Family::ALL.iter().filter_map(named).max();
     found
         .map(|(_, family)| family)
         .ok_or_else(|| format!("there is no row {row}").into())
@@ -118,6 +177,15 @@ mod tests {
         let chosen = |rows| Settings::choose(Some(rows), None).unwrap().families;
         assert_eq!(chosen("converge"), Some(vec![Family::Converge]));
         assert_eq!(chosen("converge_cpu_etcd"), Some(vec![Family::Converge]));
+        assert_eq!(
+            chosen("refresh,refresh_late,rss_peak,rss"),
+            Some(vec![
+                Family::Refresh,
+                Family::Late,
+                Family::Converge,
+                Family::Steady
+            ])
+        );
         assert!(Settings::choose(Some("nothing"), None).is_err());
         assert!(Settings::choose(None, Some("many")).is_err());
     }

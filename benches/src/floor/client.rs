@@ -141,7 +141,10 @@ fn prepare(plan: Plan) -> Result<(Client, Vec<Job>)> {
         )),
         templates: Templates::of(&plan.secret, &plan.tenant)?,
         api_url: String::from_utf8(api_url)?,
-        refresh_after: at("refresh-at")?.duration_since(at("issued-at")?),
+        refresh_after: match plan.refresh_after {
+            Some(seconds) => SignedDuration::from_secs(seconds),
+            None => at("refresh-at")?.duration_since(at("issued-at")?),
+        },
     };
     Ok((client, plan.items.into_iter().map(Job::new).collect()))
 }

@@ -12,7 +12,7 @@ mod hashes;
 mod run;
 mod template;
 
-pub use run::{Floor, Measured, Model, seconds};
+pub use run::{Floor, Measured, Model, Task, seconds};
 
 /// How it calls itself: as long a name as the operator's, which stands in the objects' managed fields.
 pub const AGENT: &str = "defender-tenant-baseline/";
@@ -33,6 +33,8 @@ pub struct Plan {
     pub work: Work,
     /// Spread over so many seconds, instead of as fast as it goes.
     pub pace: Option<f64>,
+    /// What it writes is due again after so many seconds; without, as the operator would have it.
+    pub refresh_after: Option<i64>,
     /// The API server.
     pub server: SocketAddr,
     /// Its CA, PEM.

@@ -26,6 +26,28 @@ pub struct Floor {
     customers: usize,
 }
 
+/// What it is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Task {
+    /// Create or patch.
+    pub work: Work,
+    /// Spread over so many seconds.
+    pub pace: Option<f64>,
+    /// What it writes is due again after so many seconds.
+    pub refresh_after: Option<i64>,
+}
+
+impl Task {
+    /// As fast as it goes.
+    pub const fn fast(work: Work) -> Self {
+        Self {
+            work,
+            pace: None,
+            refresh_after: None,
+        }
+    }
+}
+
 /// What a round took: of the floor, or of the operator.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
@@ -80,14 +102,13 @@ impl Model {
 }
 
 impl Floor {
-    /// Starts it for the first `customers` of the fleet, up to the point where its clock would start.
-    pub async fn prepare(
-        lab: &Lab,
-        model: &Model,
-        work: Work,
-        customers: usize,
-        pace: Option<f64>,
-    ) -> Result<Self> {
+    /// Starts it for the whole fleet, up to the point where its clock would start.
+    pub async fn prepare(lab: &Lab, model: &Model, task: Task) -> Result<Self> {
+        let Task {
+            work,
+            pace,
+            refresh_after,
+        } = task;
         let tenants = lab.tenants().await?;
         let mut targets = match work {
             Work::Create => Vec::new(),
@@ -96,7 +117,6 @@ impl Floor {
         .into_iter();
         let items: Vec<Item> = tenants
             .into_iter()
-            .take(customers)
             .map(|tenant| Item {
                 directory: fleet::guid(fleet::number(&tenant.name).unwrap_or_default()),
                 namespace: tenant.namespace,
@@ -106,12 +126,13 @@ impl Floor {
                 target: targets.next().map(|meta| (meta.uid, meta.resource_version)),
             })
             .collect();
-        if items.len() != customers {
-            return Err(format!("{} tenants instead of {customers}", items.len()).into());
+        if items.len() != lab.size {
+            return Err(format!("{} tenants instead of {}", items.len(), lab.size).into());
         }
         let plan = Plan {
             work,
             pace,
+            refresh_after,
             server: lab.server().parse()?,
             server_ca: lab.server_ca().to_owned(),
             token: lab.token.clone(),
@@ -138,7 +159,7 @@ impl Floor {
             to,
             from: BufReader::new(from),
             audit: lab.audit()?,
-            customers,
+            customers: lab.size,
         };
         floor.line()?;
         Ok(floor)

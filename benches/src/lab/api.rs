@@ -10,6 +10,7 @@ use crate::wire::{self, Place, Wire};
 
 /// The field manager of what is applied.
 const MANAGER: &str = "bench";
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// How many requests are in flight when a fleet is made or unmade.
 const IN_FLIGHT: usize = 32;
 
@@ -55,12 +56,27 @@ impl Api {
         content_type: &'static str,
         body: Option<&Value>,
     ) -> Result<Value> {
-        let headers: [(HeaderName, HeaderValue); 1] =
-            [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
+        let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
+        self.send(method, path, &headers, body).await
+    }
+
+    /// `GET` of a list, without anything but the objects' metadata.
+    pub async fn metadata(&self, path: &str) -> Result<Value> {
+        let headers = [(header::ACCEPT, HeaderValue::from_static(METADATA))];
+        self.send(Method::GET, path, &headers, None).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: Option<&Value>,
+    ) -> Result<Value> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let answer = self
             .wire
-            .send(method.clone(), path, &headers, Bytes::from(body))
+            .send(method.clone(), path, headers, Bytes::from(body))
             .await?
             .ok()
             .map_err(|error| format!("{method} {path}: {error}"))?;

@@ -123,8 +123,8 @@ impl Emulator {
         Ok(())
     }
 
-    /// Tokens minted from now on live so many seconds.
-    pub async fn lifetime(&self, seconds: u64) -> Result<()> {
+    /// Tokens minted from now on live so many seconds; as Entra chooses without.
+    pub async fn lifetime(&self, seconds: Option<u32>) -> Result<()> {
         let body = json!({"lifetimeSeconds": seconds});
         self.ask(Method::PUT, "tokens", Some(&body)).await.map(drop)
     }

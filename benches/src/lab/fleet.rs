@@ -1,5 +1,8 @@
 //! The customers: their tenants, their Secrets, and how both get back to the beginning.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -55,10 +58,35 @@ pub struct Meta {
     pub uid: String,
     /// Version.
     pub resource_version: String,
+    /// Annotations.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// When a token in a Secret is due, and when it is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// It should be renewed.
+    pub refresh: Timestamp,
+    /// It expires.
+    pub expires: Timestamp,
+}
+
+impl Meta {
+    fn due(&self) -> Option<Due> {
+        let at = |name: &str| {
+            let text = self.annotations.get(&format!("defendertenant.io/{name}"))?;
+            text.parse().ok()
+        };
+        Some(Due {
+            refresh: at("refresh-at")?,
+            expires: at("expires-at")?,
+        })
+    }
 }
 
 impl Lab {
-    /// Makes tenants, or deletes some, until there are `n`, with this `spec.refresh`.
+    /// Makes tenants, or deletes some, until there are `n`.
     pub async fn resize(&mut self, n: usize) -> Result<()> {
         if n > self.size {
             let ids: Vec<String> = (self.size..n).map(guid).collect();
@@ -129,12 +157,22 @@ impl Lab {
         self.list("/api/v1/secrets").await
     }
 
+    /// What each target Secret (`namespace/name`) says of its token.
+    pub async fn dues(&self) -> Result<BTreeMap<String, Due>> {
+        let secrets = self.secrets().await?;
+        let dues = secrets.into_iter().filter_map(|meta| {
+            let due = meta.due()?;
+            Some((format!("{}/{}", meta.namespace, meta.name), due))
+        });
+        Ok(dues.collect())
+    }
+
     async fn list(&self, path: &str) -> Result<Vec<Meta>> {
         #[derive(Deserialize)]
         struct Item {
             metadata: Meta,
         }
-        let list = self.api.get(path).await?;
+        let list = self.api.metadata(path).await?;
         let items: Vec<Item> = serde_json::from_value(list["items"].clone())?;
         let mut found: Vec<Meta> = items
             .into_iter()

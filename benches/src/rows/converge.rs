@@ -1,14 +1,19 @@
 //! Convergence: tenants that nobody has served yet, until each has its Secret and its status.
 
+use std::collections::BTreeMap;
+
 use super::{Bench, converged};
 use crate::Result;
-use crate::floor::{Floor, Measured, Work};
+use crate::floor::{Floor, Measured, Task, Work};
 use crate::report::Row;
 use crate::say;
-use crate::stats::median;
+use crate::stats::{exponent, median};
 
 /// `--entra-rate`'s default: nobody mints faster.
 pub const RATE: f64 = 500.0;
+/// The smallest fleet that says something of growth: below it, what a start costs shows.
+const GROWTH_FROM: usize = 200;
+const GROWTH_ROUNDS: usize = 2;
 
 impl Bench {
     /// Rounds of floor and operator in turn.
@@ -17,10 +22,10 @@ impl Bench {
         let (mut floors, mut operators) = (Vec::new(), Vec::new());
         for round in 1..=rounds {
             self.lab.reset().await?;
-            let floor = Floor::prepare(&self.lab, &self.model, Work::Create, n, None).await?;
+            let floor = Floor::prepare(&self.lab, &self.model, Task::fast(Work::Create)).await?;
             let floor = floor.go(&self.lab).await?;
             self.lab.reset().await?;
-            let (operator, process) = converged(&self.lab, n).await?;
+            let (operator, process) = converged(&self.lab, &[]).await?;
             process.stop().await?;
             say(&format!(
                 "round {round} of {rounds}: {:.2} s and {:.2} CPU s, floor {:.2} s and {:.2} CPU s",
@@ -31,11 +36,46 @@ impl Bench {
         }
         let cpu = operators.iter().map(|round| round.cpu);
         self.growth.entry(n).or_default().extend(cpu);
+        let bare: Vec<f64> = floors.iter().map(|round| round.seconds).collect();
+        self.floors.insert(n, median(&bare));
         for row in rows(n, &floors, &operators) {
-            self.report.add(row)?;
+            self.add(row)?;
         }
         Ok(())
     }
+
+    /// The operator alone, where no rounds of this size were measured beside a floor.
+    pub async fn grow(&mut self, n: usize) -> Result<()> {
+        if self.growth.contains_key(&n) {
+            return Ok(());
+        }
+        for _ in 0..GROWTH_ROUNDS {
+            self.lab.reset().await?;
+            let (operator, process) = converged(&self.lab, &[]).await?;
+            process.stop().await?;
+            say(&format!("{n} tenants: {:.2} CPU s", operator.cpu));
+            self.growth.entry(n).or_default().push(operator.cpu);
+        }
+        Ok(())
+    }
+}
+
+/// The exponent of the operator's CPU over the number of tenants.
+pub fn growth(cpu: &BTreeMap<usize, Vec<f64>>) -> Option<Row> {
+    #[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
+    let points: Vec<(f64, f64)> = cpu
+        .iter()
+        .filter(|(n, _)| **n >= GROWTH_FROM)
+        .map(|(n, rounds)| (*n as f64, median(rounds)))
+        .collect();
+    let exponent = exponent(&points)?;
+    let most = *cpu.keys().next_back()?;
+    let told: Vec<String> = points
+        .iter()
+        .map(|(n, cpu)| format!("{n:.0}: {cpu:.2}"))
+        .collect();
+    let note = format!("CPU s by tenants: {}", told.join(", "));
+    Some(Row::new("growth", most, exponent, "exponent").note(note))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
