@@ -29,7 +29,7 @@ enum Sizes {
 
 /// Every row: its name, its goal, and at which sizes that holds (`QUICK` runs smaller ones, which are judged, too, where
 /// size isn't the point).
-const ROWS: [(&str, Option<Bound>, Sizes); 28] = {
+const ROWS: [(&str, Option<Bound>, Sizes); 27] = {
     use Bound::{Ratio, Value};
     use Sizes::{All, These};
     const LARGE: Sizes = These(&[2000, 10_000]);
@@ -61,8 +61,7 @@ const ROWS: [(&str, Option<Bound>, Sizes); 28] = {
         ("rotation", Some(Ratio(1.25)), All),
         ("idle_cpu", None, All),
         ("shard", None, All),
-        ("soak", Some(Value(1.05)), All),
-        ("soak_maps", None, All),
+        ("soak", Some(Ratio(1.05)), All),
     ]
 };
 

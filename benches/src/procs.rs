@@ -31,6 +31,20 @@ impl Usage {
     }
 }
 
+/// Seconds of CPU of the threads that there are. Those that have ended aren't counted, but it isn't rounded to ticks,
+/// of which an idle process uses none.
+pub fn threads_cpu(pid: u32) -> Result<f64> {
+    let mut nanoseconds = 0;
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        let text = std::fs::read_to_string(entry.path().join("schedstat"))?;
+        let first = text.split_ascii_whitespace().next();
+        nanoseconds += first
+            .and_then(|n| n.parse::<u64>().ok())
+            .unwrap_or_default();
+    }
+    Ok(std::time::Duration::from_nanos(nanoseconds).as_secs_f64())
+}
+
 /// utime and stime, fields 14 and 15. The second field, the name in brackets, may hold anything.
 fn parse_ticks(stat: &str) -> Option<u64> {
     let after_name = &stat[stat.rfind(')')? + 1..];
@@ -86,6 +100,7 @@ mod tests {
     #[test]
     fn this_process_has_used_something() {
         let usage = Usage::of(std::process::id()).unwrap();
+        assert!(threads_cpu(std::process::id()).unwrap() > 0.0);
         assert!(usage.rss > 0.0 && usage.peak >= usage.rss, "{usage:?}");
     }
 }

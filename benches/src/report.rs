@@ -1,7 +1,7 @@
 //! The report: rows, goals, verdicts, a file and a table.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -128,9 +128,9 @@ impl Report {
         text
     }
 
-    /// The rows.
-    pub fn rows(&self) -> &[Row] {
-        &self.rows
+    /// Where it is written.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 
     /// No goal is missed.

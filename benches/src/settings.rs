@@ -103,6 +103,12 @@ impl Settings {
         self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
     }
 
+    /// How often an operator converges alone.
+    pub fn growths(&self, n: usize) -> usize {
+        let usual = if self.quick || n > 10_000 { 1 } else { 2 };
+        self.rounds.unwrap_or(usual)
+    }
+
     /// How often a credential is mended: a round of a large fleet takes more than a minute.
     pub fn rotations(&self, n: usize) -> usize {
         let usual = if n > 5000 { 3 } else { self.rounds(n) };
@@ -117,7 +123,7 @@ impl Settings {
     /// Refreshes of each customer with faults, and as many without.
     pub fn phases(&self) -> usize {
         self.rounds
-            .map_or(if self.quick { 1 } else { 3 }, |rounds| rounds.min(3))
+            .map_or(if self.quick { 1 } else { 2 }, |rounds| rounds.min(3))
     }
 
     /// The minute of refreshes, or of idleness.

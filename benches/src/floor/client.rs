@@ -35,8 +35,6 @@ struct Client {
     form: Bytes,
     templates: Templates,
     api_url: String,
-    /// What the operator let pass between a mint and the refresh.
-    refresh_after: SignedDuration,
 }
 
 /// A customer, with all that can be known before.
@@ -48,6 +46,8 @@ struct Job {
     token_path: String,
     secret_path: String,
     status_path: String,
+    /// From the mint to the refresh.
+    refresh_after: SignedDuration,
 }
 
 /// The whole life of the process.
@@ -79,7 +79,8 @@ async fn work(client: Arc<Client>, jobs: Vec<Job>, pace: Option<f64>) -> Result<
             async move {
                 #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
                 if let Some(step) = step {
-                    let due = begin + Duration::from_secs_f64(step * n as f64);
+                    // At whole seconds, as what the operator has to do: many at once cost the servers less.
+                    let due = begin + Duration::from_secs_f64((step * n as f64).floor());
                     tokio::time::sleep_until(due).await;
                 }
                 client.serve(&job).await
@@ -141,16 +142,21 @@ fn prepare(plan: Plan) -> Result<(Client, Vec<Job>)> {
         )),
         templates: Templates::of(&plan.secret, &plan.tenant)?,
         api_url: String::from_utf8(api_url)?,
-        refresh_after: match plan.refresh_after {
-            Some(seconds) => SignedDuration::from_secs(seconds),
-            None => at("refresh-at")?.duration_since(at("issued-at")?),
-        },
     };
-    Ok((client, plan.items.into_iter().map(Job::new).collect()))
+    // Without another wish, what the operator let pass.
+    let after = match plan.refresh_after {
+        Some(seconds) => SignedDuration::from_secs(seconds),
+        None => at("refresh-at")?.duration_since(at("issued-at")?),
+    };
+    let spread = plan.refresh_spread.unwrap_or(1).max(1);
+    let later = (0..spread).cycle().map(SignedDuration::from_secs);
+    let jobs = plan.items.into_iter().zip(later);
+    let jobs = jobs.map(|(item, later)| Job::new(item, after + later));
+    Ok((client, jobs.collect()))
 }
 
 impl Job {
-    fn new(item: Item) -> Self {
+    fn new(item: Item, refresh_after: SignedDuration) -> Self {
         let (namespace, name) = (&item.namespace, &item.name);
         Self {
             bucket: hashes::bucket(&item.uid),
@@ -164,6 +170,7 @@ impl Job {
             status_path: format!(
                 "/apis/defendertenant.io/v1alpha1/namespaces/{namespace}/defendertenants/{name}/status"
             ),
+            refresh_after,
             item,
         }
     }
@@ -186,7 +193,7 @@ impl Client {
             .parse()?;
         let expires = issued + SignedDuration::from_secs(lifetime);
         let authorization = format!("Bearer {token}");
-        let dates = [issued, expires, issued + self.refresh_after].map(|at| at.to_string());
+        let dates = [issued, expires, issued + job.refresh_after].map(|at| at.to_string());
         let [issued, expires, refresh] = &dates;
         let digest = hashes::digest(&[
             ("api-url", &self.api_url),

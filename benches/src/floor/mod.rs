@@ -35,6 +35,8 @@ pub struct Plan {
     pub pace: Option<f64>,
     /// What it writes is due again after so many seconds; without, as the operator would have it.
     pub refresh_after: Option<i64>,
+    /// One after the other within so many seconds from then on.
+    pub refresh_spread: Option<i64>,
     /// The API server.
     pub server: SocketAddr,
     /// Its CA, PEM.

@@ -35,6 +35,8 @@ pub struct Task {
     pub pace: Option<f64>,
     /// What it writes is due again after so many seconds.
     pub refresh_after: Option<i64>,
+    /// One after the other within so many seconds from then on.
+    pub refresh_spread: Option<i64>,
 }
 
 impl Task {
@@ -44,6 +46,7 @@ impl Task {
             work,
             pace: None,
             refresh_after: None,
+            refresh_spread: None,
         }
     }
 }
@@ -108,6 +111,7 @@ impl Floor {
             work,
             pace,
             refresh_after,
+            refresh_spread,
         } = task;
         let tenants = lab.tenants().await?;
         let mut targets = match work {
@@ -133,6 +137,7 @@ impl Floor {
             work,
             pace,
             refresh_after,
+            refresh_spread,
             server: lab.server().parse()?,
             server_ca: lab.server_ca().to_owned(),
             token: lab.token.clone(),

@@ -7,7 +7,6 @@ use std::process::Stdio;
 use devcluster::DevCluster;
 use http::{Method, header};
 use hyper::body::Bytes;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -30,19 +29,6 @@ struct Ports {
     proxy: SocketAddr,
     control: SocketAddr,
     ca: PathBuf,
-}
-
-/// One thing that it was asked.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// `token`, `api`, …
-    pub kind: String,
-    /// The customer.
-    pub tenant: Option<String>,
-    /// `ok`, `AADSTSn`, `http n`, …
-    pub outcome: String,
 }
 
 impl Emulator {
@@ -148,16 +134,6 @@ impl Emulator {
             serde_json::from_slice(&self.ask(Method::GET, "counters", None).await?)?;
         let outcomes = counters["token"].as_object();
         Ok(outcomes.map_or(0, |all| all.values().filter_map(Value::as_u64).sum()))
-    }
-
-    /// What it was asked since its journal was emptied.
-    pub async fn journal(&self) -> Result<Vec<Entry>> {
-        #[derive(Deserialize)]
-        struct Journal {
-            entries: Vec<Entry>,
-        }
-        let body = self.ask(Method::GET, "journal?after=0", None).await?;
-        Ok(serde_json::from_slice::<Journal>(&body)?.entries)
     }
 
     /// Empties the journal.

@@ -59,6 +59,11 @@ impl Operator {
         Usage::of(self.process.pid())
     }
 
+    /// Its CPU time to the nanosecond, of the threads that it has.
+    pub fn fine_cpu(&self) -> Result<f64> {
+        crate::procs::threads_cpu(self.process.pid())
+    }
+
     /// Fails if it has ended.
     pub fn check(&mut self) -> Result<()> {
         let log = tail(&self.log);

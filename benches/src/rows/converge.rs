@@ -13,7 +13,6 @@ use crate::stats::{exponent, median};
 pub const RATE: f64 = 500.0;
 /// The smallest fleet that says something of growth: below it, what a start costs shows.
 const GROWTH_FROM: usize = 200;
-const GROWTH_ROUNDS: usize = 2;
 
 impl Bench {
     /// Rounds of floor and operator in turn.
@@ -24,9 +23,7 @@ impl Bench {
             self.lab.reset().await?;
             let floor = Floor::prepare(&self.lab, &self.model, Task::fast(Work::Create)).await?;
             let floor = floor.go(&self.lab).await?;
-            self.lab.reset().await?;
-            let (operator, process) = converged(&self.lab, &[]).await?;
-            process.stop().await?;
+            let operator = self.serve(round, rounds).await?;
             say(&format!(
                 "round {round} of {rounds}: {:.2} s and {:.2} CPU s, floor {:.2} s and {:.2} CPU s",
                 operator.seconds, operator.cpu, floor.seconds, floor.cpu
@@ -44,12 +41,26 @@ impl Bench {
         Ok(())
     }
 
+    /// What a bare client takes for this fleet, seconds.
+    pub async fn bare(&mut self, n: usize) -> Result<f64> {
+        if let Some(seconds) = self.floors.get(&n) {
+            return Ok(*seconds);
+        }
+        self.lab.reset().await?;
+        let task = Task::fast(Work::Create);
+        let floor = Floor::prepare(&self.lab, &self.model, task).await?;
+        let seconds = floor.go(&self.lab).await?.seconds;
+        self.floors.insert(n, seconds);
+        Ok(seconds)
+    }
+
     /// The operator alone, where no rounds of this size were measured beside a floor.
     pub async fn grow(&mut self, n: usize) -> Result<()> {
         if self.growth.contains_key(&n) {
             return Ok(());
         }
-        for _ in 0..GROWTH_ROUNDS {
+        let rounds = self.settings.growths(n);
+        for _ in 0..rounds {
             self.lab.reset().await?;
             let (operator, process) = converged(&self.lab, &[]).await?;
             process.stop().await?;

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Bench, Watched, converged, patience};
+use super::{Bench, Watched, patience};
 use crate::Result;
+use crate::floor::{Floor, Task, Work};
 use crate::lab::Lab;
 use crate::lab::fleet::{guid, number};
 use crate::lab::operator::Operator;
@@ -13,10 +14,12 @@ use crate::report::Row;
 use crate::say;
 use crate::stats::{median, percentile};
 
-/// Lifetime of tokens, seconds: with these flags they are renewed after 51 to 60.
-const LIFETIME: u32 = 90;
-const REMAINING: u32 = 10;
+/// Lifetime of tokens, seconds. With this margin and the fleet's `minRemainingSeconds` they are renewed after 34 to 40.
+const LIFETIME: u32 = 60;
 const MARGIN: &str = "10";
+/// The first refreshes: from then on, within so long, so that the load is even from the beginning.
+const FIRST_AFTER: i64 = 12;
+const FIRST_WITHIN: i64 = 30;
 /// One of so many customers fails: 5 %.
 const ONE_OF: usize = 20;
 
@@ -71,11 +74,17 @@ impl Lab {
 impl Bench {
     /// Phases without faults, then phases with.
     pub async fn isolation(&mut self, n: usize) -> Result<()> {
-        self.lab.reset().await?;
-        let spec = json!({"minRemainingSeconds": REMAINING});
-        self.lab.refresh(&spec).await?;
+        self.lab.reset_secrets().await?;
         self.lab.emulator.lifetime(Some(LIFETIME)).await?;
-        let (_, mut operator) = converged(&self.lab, &["--refresh-margin", MARGIN]).await?;
+        let task = Task {
+            refresh_after: Some(FIRST_AFTER),
+            refresh_spread: Some(FIRST_WITHIN),
+            ..Task::fast(Work::Create)
+        };
+        let floor = Floor::prepare(&self.lab, &self.model, task).await?;
+        floor.go(&self.lab).await?;
+        let mut operator = Operator::start(&self.lab, &["--refresh-margin", MARGIN])?;
+        self.phases(1, &mut operator).await?;
         let phases = self.settings.phases();
         let without = self.phases(phases, &mut operator).await?;
         let broken = self.lab.break_some().await?;
@@ -86,7 +95,7 @@ impl Bench {
         operator.stop().await?;
         self.lab.emulator.clear_faults().await?;
         self.lab.emulator.lifetime(None).await?;
-        self.lab.refresh(&Value::Null).await?;
+        self.lab.reset().await?;
 
         let p95 = |phases: &[Vec<f64>]| -> Vec<f64> {
             phases.iter().map(|late| percentile(late, 0.95)).collect()

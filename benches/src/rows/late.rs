@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Bench, Watched, converged, patience};
 use crate::Result;
@@ -51,7 +51,6 @@ impl Bench {
             .await?;
         operator.stop().await?;
         self.lab.emulator.lifetime(None).await?;
-        self.lab.refresh(&Value::Null).await?;
 
         let late = watched.lateness(&dues);
         let remaining = f64::from(times.remaining);

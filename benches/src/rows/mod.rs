@@ -35,6 +35,8 @@ pub struct Bench {
     growth: BTreeMap<usize, Vec<f64>>,
     /// The floor's seconds of converges, by size.
     floors: BTreeMap<usize, f64>,
+    /// An operator that has just served everybody.
+    running: Option<Operator>,
 }
 
 impl Bench {
@@ -54,6 +56,7 @@ impl Bench {
             model,
             growth: BTreeMap::new(),
             floors: BTreeMap::new(),
+            running: None,
         })
     }
 
@@ -63,6 +66,11 @@ impl Bench {
             say(&format!("{n} tenants"));
             self.lab.resize(n).await?;
             for family in families {
+                if !matches!(family, Family::Growth | Family::Steady | Family::Refresh)
+                    && let Some(running) = self.running.take()
+                {
+                    running.stop().await?;
+                }
                 let started = Instant::now();
                 match family {
                     Family::Converge => self.converge(n).await?,
@@ -75,6 +83,9 @@ impl Bench {
                 }
                 let took = started.elapsed().as_secs();
                 say(&format!("{family:?} at {n}: {took} s"));
+            }
+            if let Some(running) = self.running.take() {
+                running.stop().await?;
             }
         }
         if let Some(row) = converge::growth(&self.growth)
@@ -90,10 +101,27 @@ impl Bench {
         self.report.add(row)
     }
 
-    /// An operator that has served everybody and is at rest, on a fleet whose tokens live long.
-    async fn served(&self) -> Result<Operator> {
+    /// An operator that has served everybody and is at rest: the one of the row before, if there is one.
+    async fn served(&mut self, n: usize) -> Result<Operator> {
+        if let Some(running) = self.running.take() {
+            return Ok(running);
+        }
         self.lab.reset().await?;
-        Ok(converged(&self.lab, &[]).await?.1)
+        let (measured, operator) = converged(&self.lab, &[]).await?;
+        self.growth.entry(n).or_default().push(measured.cpu);
+        Ok(operator)
+    }
+
+    /// Has an operator serve everybody; it goes on until somebody wants it, or nobody does.
+    async fn serve(&mut self, rounds: usize, of: usize) -> Result<Measured> {
+        self.lab.reset().await?;
+        let (measured, operator) = converged(&self.lab, &[]).await?;
+        if rounds == of {
+            self.running = Some(operator);
+        } else {
+            operator.stop().await?;
+        }
+        Ok(measured)
     }
 }
 

@@ -18,7 +18,7 @@ impl Bench {
     /// The floor patches everything within a minute and says that it is due again a minute and a little later; then
     /// the operator starts, and meets a minute of refreshes.
     pub async fn refresh(&mut self, n: usize) -> Result<()> {
-        self.served().await?.stop().await?;
+        self.served(n).await?.stop().await?;
         let at_rest = self.at_rest().await?;
         let pace = self.settings.window().as_secs_f64();
         #[expect(clippy::cast_possible_truncation, reason = "a minute or two")]
@@ -26,6 +26,7 @@ impl Bench {
             work: Work::Patch,
             pace: Some(pace),
             refresh_after: Some((pace + LEAD) as i64),
+            refresh_spread: None,
         };
         let rounds = self.settings.rounds(n);
         let (mut floors, mut operators) = (Vec::new(), Vec::new());

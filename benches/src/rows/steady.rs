@@ -17,7 +17,7 @@ const SAMPLES: usize = 5;
 impl Bench {
     /// Memory at rest and CPU at rest after a convergence, then restarts.
     pub async fn steady(&mut self, n: usize) -> Result<()> {
-        let operator = self.served().await?;
+        let operator = self.served(n).await?;
         self.memory(n, &operator).await?;
         if n > 1 {
             self.idle_cpu(n, &operator).await?;
@@ -42,9 +42,9 @@ impl Bench {
 
     async fn idle_cpu(&mut self, n: usize, operator: &Operator) -> Result<()> {
         let window = self.settings.window();
-        let before = operator.usage()?.cpu;
+        let before = operator.fine_cpu()?;
         tokio::time::sleep(window).await;
-        let used = operator.usage()?.cpu - before;
+        let used = operator.fine_cpu()? - before;
         let a_minute = used * 1000.0 * 60.0 / window.as_secs_f64();
         self.add(Row::new("idle_cpu", n, a_minute, "CPU ms/min"))
     }
