@@ -68,11 +68,19 @@ chart: build ## The Helm chart: all its checks, also on a real API server, and t
 	mkdir -p target/chart
 	"$$(tools/bin.sh helm-4)" package charts/defender-tenant-operator --destination target/chart
 
-.PHONY: bench
-# The operator's release binary, as a user runs it; figures of a busy machine are worth nothing.
-bench: ## Measure the operator beside a floor, into target/bench/report.json; ROWS=a,b N=500,2000 choose, QUICK=1 is short
+.PHONY: bench bench-build bench-page soak
+bench-build:
 	$(CARGO) build --release --workspace --bin bench --bin entra-emulator --bin defender-tenant-operator
+
+# The operator's release binary, as a user runs it. Needs a quiet machine: figures of a busy one are worth nothing.
+bench: bench-build ## Measure the operator beside a bare client: target/bench/report.json; ROWS=a,b N=500,2000 choose, QUICK=1 is short
 	"$(dir $(BIN))release/bench" rows --rows "$(ROWS)" --n "$(N)" $(if $(QUICK),--quick)
+
+soak: bench-build ## 20 minutes of changing load: does the operator's memory grow? MINUTES=n
+	"$(dir $(BIN))release/bench" soak --minutes $(or $(MINUTES),20)
+
+bench-page: ## Write the last figures into docs/performance.md
+	"$(dir $(BIN))release/bench" page
 
 lint: ## Format, clippy, licences and sources, docs, generated files, workflows, the chart without a cluster
 	$(CARGO) fmt --all --check

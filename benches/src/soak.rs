@@ -45,10 +45,9 @@ pub async fn run(long: Duration, n: usize, mut report: Report) -> Result<()> {
     let started = Instant::now();
     let mut samples = Vec::new();
     let mut beat = 0;
-    let mut secrets = [SECRET, OTHER].into_iter().cycle();
     while started.elapsed() < long {
         operator.check()?;
-        change(&lab, beat, &mut secrets).await?;
+        change(&lab, beat).await?;
         beat += 1;
         tokio::time::sleep(BEAT).await;
         let sample = Sample {
@@ -77,7 +76,7 @@ pub async fn run(long: Duration, n: usize, mut report: Report) -> Result<()> {
 }
 
 /// What happens at a beat.
-async fn change(lab: &Lab, beat: u64, secrets: &mut impl Iterator<Item = &str>) -> Result<()> {
+async fn change(lab: &Lab, beat: u64) -> Result<()> {
     let turn = usize::try_from(beat)?;
     let lifetime = LIFETIMES[turn % LIFETIMES.len()];
     lab.emulator.lifetime(Some(lifetime)).await?;
@@ -91,26 +90,17 @@ async fn change(lab: &Lab, beat: u64, secrets: &mut impl Iterator<Item = &str>) 
         4 => lab.emulator.clear_faults().await?,
         _ => {}
     }
-    // Microsoft takes another secret; two beats later the Secret is put right.
+    let next = if (beat / ROTATION_EVERY).is_multiple_of(2) {
+        OTHER
+    } else {
+        SECRET
+    };
     match beat % ROTATION_EVERY {
-        10 => {
-            let next = if beat / ROTATION_EVERY % 2 == 0 {
-                OTHER
-            } else {
-                SECRET
-            };
-            lab.emulator.application(CLIENT, next).await?;
-        }
-        12 => {
-            // The first one is in force at the beginning.
-            if beat < ROTATION_EVERY {
-                secrets.next();
-            }
-            lab.credential(secrets.next().unwrap_or(SECRET)).await?;
-        }
-        _ => {}
+        // Microsoft takes another secret; two beats later the operator has it, too.
+        10 => lab.emulator.application(CLIENT, next).await,
+        12 => lab.credential(next).await,
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Everybody is well in the end, when nothing happens any more.

@@ -120,12 +120,11 @@ impl Wire {
         let build = || self.request(method.clone(), path, headers, body.clone());
         if self.http2 {
             let first = self.shared().await?.send_request(build()?).await;
-            let response = match first {
-                Ok(response) => response,
-                Err(_) => {
-                    *self.shared.lock().await = None;
-                    self.shared().await?.send_request(build()?).await?
-                }
+            let response = if let Ok(response) = first {
+                response
+            } else {
+                *self.shared.lock().await = None;
+                self.shared().await?.send_request(build()?).await?
             };
             return read(response).await;
         }

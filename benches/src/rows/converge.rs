@@ -91,9 +91,8 @@ pub fn growth(cpu: &BTreeMap<usize, Vec<f64>>) -> Option<Row> {
 
 #[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
 fn rows(n: usize, floors: &[Measured], operators: &[Measured]) -> Vec<Row> {
-    let row = |name: &str, unit: &str, of: &dyn Fn(&Measured) -> f64| {
-        beside(name, n, unit, operators, floors, of, of)
-    };
+    let row =
+        |name: &str, unit: &str, of: Figure<'_>| beside(name, n, unit, operators, floors, of, of);
     let paced = n as f64 / RATE;
     let each = n as f64;
     vec![
@@ -125,6 +124,9 @@ fn peak(n: usize, operators: &[Measured]) -> Row {
     Row::new("rss_peak", n, median(&peaks), "MiB").rounds(&peaks)
 }
 
+/// One figure of a round.
+pub type Figure<'a> = &'a dyn Fn(&Measured) -> f64;
+
 /// A row of medians; its spread is that of the ratios of the pairs.
 pub fn beside(
     name: &str,
@@ -132,8 +134,8 @@ pub fn beside(
     unit: &str,
     operators: &[Measured],
     floors: &[Measured],
-    of_operator: &dyn Fn(&Measured) -> f64,
-    of_floor: &dyn Fn(&Measured) -> f64,
+    of_operator: Figure<'_>,
+    of_floor: Figure<'_>,
 ) -> Row {
     let values: Vec<f64> = operators.iter().map(of_operator).collect();
     let bases: Vec<f64> = floors.iter().map(of_floor).collect();

@@ -127,7 +127,7 @@ impl Bench {
 
 /// How long so many tenants may take for something, on a machine with other things to do.
 fn patience(n: usize) -> Duration {
-    Duration::from_secs(60) + Duration::from_millis(20) * u32::try_from(n).unwrap_or(u32::MAX)
+    Duration::from_mins(1) + Duration::from_millis(20) * u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Starts the operator and waits until each tenant has its Secret and its status, and nothing is asked any more.

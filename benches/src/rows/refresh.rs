@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::converge::beside;
+use super::converge::{Figure, beside};
 use super::{Bench, Watched, patience};
 use crate::Result;
 use crate::floor::{Floor, Measured, Task, Work};
@@ -55,7 +55,7 @@ impl Bench {
         floors: &[Measured],
     ) -> Result<()> {
         let each = n as f64;
-        let rows: [(&str, &str, &dyn Fn(&Measured) -> f64); 6] = [
+        let rows: [(&str, &str, Figure<'_>); 6] = [
             ("refresh", "CPU s", &total),
             ("refresh_cpu_operator", "CPU s", &|m| m.cpu),
             ("refresh_cpu_apiserver", "CPU s", &|m| m.apiserver),
