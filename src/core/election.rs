@@ -83,6 +83,8 @@ pub struct Standing {
     pub record: Record,
     /// Its resourceVersion.
     pub version: String,
+    /// Who asks its holder, which has others, for it.
+    pub wanted_by: Option<String>,
 }
 
 /// A write of the Lease.
@@ -92,6 +94,8 @@ pub struct Claim {
     pub over: Option<String>,
     /// What it is to say.
     pub record: Record,
+    /// Who asks its holder for it. What a holder writes answers, and so erases it.
+    pub wanted_by: Option<String>,
 }
 
 /// What to do next.
@@ -141,6 +145,8 @@ pub struct Elector {
     /// The start of the last request of ours that was accepted.
     held_from: Option<BootTime>,
     acquired_at: Option<Timestamp>,
+    /// How often somebody else's Lease is looked at.
+    look_every: Duration,
     try_at: BootTime,
     ready: bool,
     lost: bool,
@@ -158,6 +164,7 @@ impl Elector {
             observed: None,
             held_from: None,
             acquired_at: None,
+            look_every: terms.retry,
             try_at: now,
             ready: false,
             lost: false,
@@ -171,6 +178,32 @@ impl Elector {
             self.ready = true;
             self.try_at = now;
         }
+    }
+
+    /// From now on it only looks, and so often.
+    pub const fn only_look(&mut self, every: Duration) {
+        self.ready = false;
+        self.look_every = every;
+    }
+
+    /// What comes next comes now.
+    pub const fn hurry(&mut self, now: BootTime) {
+        self.try_at = now;
+    }
+
+    /// The Lease as it was seen last.
+    #[must_use]
+    pub const fn standing(&self) -> Option<&Standing> {
+        match &self.known {
+            Known::There(standing) => Some(standing),
+            Known::Nothing | Known::Absent => None,
+        }
+    }
+
+    /// It was looked at, and anybody may claim it.
+    #[must_use]
+    pub fn is_free(&self, now: BootTime) -> bool {
+        self.held_from.is_none() && self.known != Known::Nothing && self.free_at() <= now
     }
 
     /// Until when this candidate leads, if it does.
@@ -224,6 +257,7 @@ impl Elector {
         Move::Claim(Claim {
             over,
             record: self.record(wall),
+            wanted_by: None,
         })
     }
 
@@ -236,18 +270,15 @@ impl Elector {
 
     /// The Lease was read. `None`: there is none.
     pub fn looked(&mut self, found: Option<Standing>, now: BootTime) {
-        let soon = if self.ready {
-            now
-        } else {
-            now.after(self.terms.retry)
-        };
+        let late = now.after(self.look_every);
+        let soon = if self.ready { now } else { late };
         let Some(standing) = found else {
             // Somebody deleted it: its holder, who doesn't know yet, leads on for what is left of its term.
             self.known = Known::Absent;
             self.try_at = if self.held_from.is_some() {
                 now
             } else {
-                self.free_at().clamp(soon, now.after(self.terms.retry))
+                self.free_at().clamp(soon, late)
             };
             return;
         };
@@ -262,7 +293,7 @@ impl Elector {
         self.try_at = if self.held_from.is_some() {
             now
         } else {
-            free_at.clamp(soon, now.after(self.terms.retry))
+            free_at.clamp(soon, late)
         };
     }
 
@@ -285,6 +316,7 @@ impl Elector {
                 self.known = Known::There(Standing {
                     record: claim.record,
                     version,
+                    wanted_by: None,
                 });
                 self.try_at = sent.after(self.terms.retry).max(now);
             }
@@ -317,6 +349,7 @@ impl Elector {
                 renewed_at: Some(wall),
                 ..standing.record.clone()
             },
+            wanted_by: None,
         })
     }
 

@@ -22,6 +22,7 @@ pub mod queue;
 pub mod reason;
 pub mod roles;
 pub mod schedule;
+pub mod shards;
 pub mod target;
 pub mod tenant;
 pub mod token_response;

@@ -145,6 +145,7 @@ fn standing(lease: Lease) -> Standing {
             transitions: spec.lease_transitions.unwrap_or_default(),
         },
         version: lease.metadata.resource_version.unwrap_or_default(),
+        wanted_by: None,
     }
 }
 

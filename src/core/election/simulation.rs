@@ -353,6 +353,7 @@ impl Sim {
         self.lease = Some(Standing {
             record: claim.record.clone(),
             version: version.clone(),
+            wanted_by: None,
         });
         Claimed::Accepted(version)
     }

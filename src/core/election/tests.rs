@@ -22,6 +22,7 @@ fn held_by(holder: Option<&str>, version: &str) -> Standing {
             transitions: 4,
         },
         version: version.to_owned(),
+        wanted_by: None,
     }
 }
 
