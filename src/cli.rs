@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::core::gathered::SecretRefPolicy;
+use crate::core::shards::SHARDS_MAX;
 use crate::telemetry::LogFormat;
 
 mod doctor;
@@ -85,10 +86,21 @@ pub struct Run {
     #[arg(long, env = "DTO_OPERATOR_NAMESPACE", value_name = "NAMESPACE", value_parser = namespace)]
     pub operator_namespace: Option<String>,
 
-    /// Name of the Lease in the operator's namespace that decides which of its processes acts (with the shard's number at
-    /// its end). Operators of one namespace that serve other namespaces each need a name of their own.
+    /// Name of the Leases in the operator's namespace that decide which of its processes acts (with the shard's number at
+    /// its end, and one with -shards). Operators of one namespace that serve other namespaces each need a name of their own.
     #[arg(long, env = "DTO_LEASE_NAME", default_value = "defender-tenant-operator", value_name = "NAME", value_parser = lease_name)]
     pub lease_name: String,
+
+    /// How many processes share the tenants: each serves those of one shard, and one more process than shards stands by.
+    /// Another number is put in force as soon as no process of the old one is left.
+    #[arg(long, env = "DTO_SHARDS", default_value = "1", value_name = "N", value_parser = shards())]
+    pub shards: u32,
+
+    /// Ask the API server to leave out the tenants of other shards (Kubernetes' shardSelector; its feature gate
+    /// ShardedListAndWatch must be on). Without it, or where the API server doesn't know it, each process receives all and
+    /// drops the others'.
+    #[arg(long, env = "DTO_SERVER_SIDE_SHARDS", default_value = "false", value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
+    pub server_side_shards: bool,
 
     /// Whether tenants may bring a credential of their own namespace (secretRef), or use applications only.
     #[arg(
@@ -177,6 +189,10 @@ fn namespace(text: &str) -> Result<String, &'static str> {
     } else {
         Err("a namespace has lower-case letters, digits and '-', 63 at most")
     }
+}
+
+fn shards() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=i64::from(SHARDS_MAX))
 }
 
 /// A shard's number comes after it.
@@ -330,6 +346,8 @@ mod tests {
             &["run", "--log-format", "xml"],
             &["run", "--lease-name", "Other"],
             &["run", "--lease-name", "-x"],
+            &["run", "--shards", "0"],
+            &["run", "--shards", "65"],
             &["run", "--no-such-flag"],
         ] {
             assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");

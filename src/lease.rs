@@ -1,26 +1,30 @@
-//! The Lease: which of the operator's processes acts. What is decided is decided in [`crate::core::election`].
+//! The Leases: which of the operator's processes serves which shard. What is decided is decided in
+//! [`crate::core::shards::campaign`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{oneshot, watch};
+use kube::Client;
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinHandle;
 
-use crate::core::election::{BootTime, Claim, Claimed, Elector, Move, Terms};
+use crate::core::election::{BootTime, Terms};
+use crate::core::shards::campaign::Campaign;
 use crate::metrics::Metrics;
 
+mod count;
+mod driver;
 mod store;
 
-use store::LeaseError;
-pub use store::LeaseStore;
+pub use count::{CountStore, lease_of_count};
+use driver::{Command, Driver};
+pub use store::{LeaseError, LeaseStore};
 
 #[cfg(test)]
 mod tests;
 
-/// The Lease that one process of `--shards 1` holds.
+/// The Lease of a shard. With one shard it is that of the leader.
 #[must_use]
 pub fn lease_of_shard(name: &str, shard: u32) -> String {
     format!("{name}-{shard}")
@@ -121,33 +125,55 @@ pub enum LeaseLost {
         "the Lease is lost: no renewal was accepted for 10 s ({0}). This process ends; if that comes again, see to the API server and to the operator's Role for leases"
     )]
     NotRenewed(&'static str),
+    /// The number of shards isn't this process' any more.
+    #[error(
+        "the number of shards was changed by hand while this process served some. It ends, and started anew does what is in force"
+    )]
+    Overruled,
     /// A bug.
     #[error("the election has ended by itself")]
     Ended,
 }
 
-/// Where this process stands.
+/// What an election brings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Role {
-    Standby,
-    /// `heir`: somebody else led until a moment ago.
-    Leader {
+pub enum News {
+    /// The shard is this process' own from now on.
+    Won {
+        /// Which.
+        shard: u32,
+        /// Somebody else served it until a moment ago: what he wrote last may not have been told yet.
         heir: bool,
     },
-    Former(LeaseLost),
+    /// The shard is to be given back, once what is under way for it has ended: [`Election::drained`].
+    GiveBack(u32),
+    /// This process may act no longer. Nothing comes after it.
+    Lost(LeaseLost),
 }
 
 /// This process' part in the election.
 pub struct Election {
     leadership: Arc<Leadership>,
-    campaign: Option<Campaign>,
+    campaign: Option<Process>,
+    /// What a process without a rival hasn't been told yet.
+    first: Option<News>,
 }
 
-struct Campaign {
-    role: watch::Receiver<Role>,
-    ready: watch::Sender<bool>,
-    release: oneshot::Sender<()>,
+struct Process {
+    news: UnboundedReceiver<News>,
+    commands: UnboundedSender<Command>,
     task: JoinHandle<()>,
+}
+
+/// Where the Leases are.
+#[derive(Clone)]
+pub struct Leases {
+    /// By this client.
+    pub client: Client,
+    /// In this namespace.
+    pub namespace: String,
+    /// `--lease-name`
+    pub name: String,
 }
 
 impl Election {
@@ -155,42 +181,49 @@ impl Election {
     #[must_use]
     pub fn unopposed(metrics: &Metrics) -> Self {
         metrics.leader.set(1);
+        metrics.shards_held.set(1);
+        metrics.shards.set(1);
         Self {
             leadership: Leadership::for_good(),
             campaign: None,
+            first: Some(News::Won {
+                shard: 0,
+                heir: false,
+            }),
         }
     }
 
-    /// Looks at the Lease from now on, and claims it from [`Election::ready`] on.
+    /// Looks at the Leases of so many shards from now on, and claims them from [`Election::ready`] on.
     #[must_use]
     pub fn begin(
-        store: LeaseStore,
+        leases: Leases,
+        shards: u32,
         identity: String,
         clock: Arc<dyn BootClock>,
         metrics: Metrics,
     ) -> Self {
         let leadership = Leadership::to_be_won(clock.clone());
-        let (tell, role) = watch::channel(Role::Standby);
-        let (ready, is_ready) = watch::channel(false);
-        let (release, released) = oneshot::channel();
-        let candidate = Candidate {
-            elector: Elector::new(identity, Terms::default(), clock.now()),
-            store,
+        let (tell, news) = mpsc::unbounded_channel();
+        let (commands, to_do) = mpsc::unbounded_channel();
+        let campaign = Campaign::new(identity.clone(), shards, Terms::default(), clock.now());
+        let driver = Driver::new(
+            campaign,
+            leases,
+            identity,
             clock,
-            leadership: leadership.clone(),
+            leadership.clone(),
             metrics,
             tell,
-            failing: None,
-        };
-        let task = tokio::spawn(candidate.run(is_ready, released));
+        );
+        let task = tokio::spawn(driver.run(to_do));
         Self {
             leadership,
-            campaign: Some(Campaign {
-                role,
-                ready,
-                release,
+            campaign: Some(Process {
+                news,
+                commands,
                 task,
             }),
+            first: None,
         }
     }
 
@@ -200,178 +233,51 @@ impl Election {
         self.leadership.clone()
     }
 
-    /// This process is able to lead.
+    /// This process is able to serve.
     pub fn ready(&self) {
+        self.command(Command::Able);
+    }
+
+    /// What was under way for a shard that is to be given back has ended.
+    pub fn drained(&self, shard: u32) {
+        self.command(Command::Drained(shard));
+    }
+
+    fn command(&self, command: Command) {
         if let Some(campaign) = &self.campaign {
-            let _ = campaign.ready.send(true);
+            let _ = campaign.commands.send(command);
         }
     }
 
-    /// Waits until this process leads. Returns whether it is an heir: its predecessor's last writes may not have been told
-    /// yet. It may also lose before it ever led.
-    pub async fn won(&mut self) -> Result<bool, LeaseLost> {
-        let Some(campaign) = &mut self.campaign else {
-            return Ok(false);
-        };
-        match campaign.role.wait_for(|role| *role != Role::Standby).await {
-            Ok(role) => match &*role {
-                Role::Leader { heir } => Ok(*heir),
-                Role::Former(loss) => Err(loss.clone()),
-                Role::Standby => Err(LeaseLost::Ended),
-            },
-            Err(_) => Err(LeaseLost::Ended),
+    /// Waits for what comes next.
+    pub async fn news(&mut self) -> News {
+        if let Some(first) = self.first.take() {
+            return first;
+        }
+        match &mut self.campaign {
+            Some(campaign) => campaign
+                .news
+                .recv()
+                .await
+                .unwrap_or(News::Lost(LeaseLost::Ended)),
+            None => std::future::pending().await,
         }
     }
 
-    /// Waits until this process has lost the Lease, and tells why.
+    /// Waits until this process may act no longer, and tells why.
     pub async fn lost(&mut self) -> LeaseLost {
-        let Some(campaign) = &mut self.campaign else {
-            return std::future::pending().await;
-        };
-        let lost = campaign
-            .role
-            .wait_for(|role| matches!(role, Role::Former(_)));
-        match lost.await.as_deref() {
-            Ok(Role::Former(loss)) => loss.clone(),
-            _ => LeaseLost::Ended,
+        loop {
+            if let News::Lost(loss) = self.news().await {
+                return loss;
+            }
         }
     }
 
-    /// Gives the Lease back, if this process holds it.
+    /// Gives back whatever this process holds.
     pub async fn release(self) {
         if let Some(campaign) = self.campaign {
-            let _ = campaign.release.send(());
+            let _ = campaign.commands.send(Command::Leave);
             let _ = campaign.task.await;
-        }
-    }
-}
-
-/// Does what the elector says.
-struct Candidate {
-    elector: Elector,
-    store: LeaseStore,
-    clock: Arc<dyn BootClock>,
-    leadership: Arc<Leadership>,
-    metrics: Metrics,
-    tell: watch::Sender<Role>,
-    failing: Option<LeaseError>,
-}
-
-impl Candidate {
-    async fn run(mut self, mut ready: watch::Receiver<bool>, mut released: oneshot::Receiver<()>) {
-        loop {
-            if !matches!(released.try_recv(), Err(TryRecvError::Empty)) {
-                return self.give_back().await;
-            }
-            if *ready.borrow_and_update() {
-                self.elector.ready(self.clock.now());
-            }
-            let now = self.clock.now();
-            match self.elector.next(now, Timestamp::now()) {
-                Move::Rest(until) => tokio::select! {
-                    () = tokio::time::sleep(until.since(now)) => {}
-                    Ok(()) = ready.changed() => {}
-                    _ = &mut released => return self.give_back().await,
-                },
-                Move::Look => self.look().await,
-                Move::Claim(claim) => self.claim(claim).await,
-                Move::End => {
-                    self.resign();
-                    let loss = self.loss();
-                    let _ = self.tell.send(Role::Former(loss));
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn look(&mut self) {
-        let sent = self.clock.now();
-        let before = self.elector.holder().map(str::to_owned);
-        let found = self.store.look(self.elector.patience(sent)).await;
-        let now = self.clock.now();
-        match found {
-            Ok(found) => {
-                self.elector.looked(found, now);
-                self.answered();
-            }
-            Err(error) => {
-                self.elector.blind(sent, now);
-                self.unanswered(error);
-            }
-        }
-        let holder = self.elector.holder();
-        if holder != before.as_deref()
-            && let Some(holder) = holder
-        {
-            tracing::info!(lease = self.store.name(), holder, "standing by");
-        }
-    }
-
-    async fn claim(&mut self, claim: Claim) {
-        let sent = self.clock.now();
-        let outcome = self.store.claim(&claim, self.elector.patience(sent)).await;
-        let now = self.clock.now();
-        let outcome = match outcome {
-            Ok(outcome) => {
-                self.answered();
-                outcome
-            }
-            Err(error) => {
-                self.unanswered(error);
-                Claimed::Failed
-            }
-        };
-        self.elector.claimed(claim, outcome, sent, now);
-        let until = self.elector.leads_until().filter(|until| now < *until);
-        self.leadership.set(until);
-        let led = matches!(*self.tell.borrow(), Role::Leader { .. });
-        if until.is_some() && !led {
-            tracing::info!(lease = self.store.name(), "leading");
-            self.metrics.leader.set(1);
-            let heir = self.elector.is_heir();
-            let _ = self.tell.send(Role::Leader { heir });
-        }
-    }
-
-    fn answered(&mut self) {
-        if self.failing.take().is_some() {
-            tracing::info!(lease = self.store.name(), "the Lease is reached again");
-        }
-    }
-
-    fn unanswered(&mut self, error: LeaseError) {
-        if self.failing.replace(error) != Some(error) {
-            tracing::warn!(lease = self.store.name(), %error, "the Lease isn't reached; it is tried again");
-        }
-    }
-
-    /// Whatever this process would still begin, it begins no more.
-    fn resign(&self) {
-        self.leadership.set(None);
-        self.metrics.leader.set(0);
-    }
-
-    fn loss(&self) -> LeaseLost {
-        if let Some(error) = self.failing {
-            return LeaseLost::NotRenewed(error.as_str());
-        }
-        match self.elector.lost_to() {
-            Some("") => LeaseLost::Released,
-            Some(holder) => LeaseLost::Taken(holder.to_owned()),
-            None => LeaseLost::NotRenewed("this process or its machine stood still"),
-        }
-    }
-
-    async fn give_back(mut self) {
-        let claim = self.elector.release(Timestamp::now());
-        let patience = self.elector.patience(self.clock.now());
-        self.resign();
-        let Some(claim) = claim else {
-            return;
-        };
-        if let Ok(Claimed::Accepted(_)) = self.store.claim(&claim, patience).await {
-            tracing::info!(lease = self.store.name(), "the Lease is given back");
         }
     }
 }

@@ -47,6 +47,12 @@ pub struct Metrics {
     discoveries: Family<Outcome, Counter>,
     /// 1 while this process leads.
     pub leader: Gauge,
+    /// How many shards this process serves.
+    pub shards_held: Gauge,
+    /// How many shards there are.
+    pub shards: Gauge,
+    /// Objects of other shards that a watch brought.
+    pub foreign_objects: Counter,
     /// 1 where tokens aren't Microsoft's.
     pub trial: Gauge,
     /// Targets put right.
@@ -84,6 +90,9 @@ impl Metrics {
             probes: Family::default(),
             discoveries: Family::default(),
             leader: Gauge::default(),
+            shards_held: Gauge::default(),
+            shards: Gauge::default(),
+            foreign_objects: Counter::default(),
             trial: Gauge::default(),
             repairs: Counter::default(),
             endless: Counter::default(),
@@ -136,8 +145,23 @@ impl Metrics {
         );
         registry.register(
             "leader",
-            "1 for the process that holds the Lease and acts, 0 for one that stands by",
+            "1 for a process that holds a Lease and acts, 0 for one that stands by",
             metrics.leader.clone(),
+        );
+        registry.register(
+            "shards_held",
+            "How many shards the process serves; over all processes there should be as many as defender_tenant_shards says",
+            metrics.shards_held.clone(),
+        );
+        registry.register(
+            "shards",
+            "How many shards there are, by what is in force",
+            metrics.shards.clone(),
+        );
+        registry.register(
+            "foreign_objects",
+            "Objects of other shards that a watch brought, and that were dropped: none where the API server leaves them out",
+            metrics.foreign_objects.clone(),
         );
         registry.register(
             "trial",

@@ -15,6 +15,7 @@ use crate::connect::NoCluster;
 use crate::controller::context::{Context, Parts, SystemClock};
 use crate::controller::preflight::{self, PreflightError};
 use crate::controller::scrape::Scrape;
+use crate::controller::shards::Shards;
 use crate::controller::{self, ControllerError, Events, KubeApi};
 use crate::core::gathered::Policy;
 use crate::defender::probe::Prober;
@@ -22,7 +23,7 @@ use crate::entra::client::TokenClient;
 use crate::entra::discovery::DiscoveryClient;
 use crate::entra::federated::TokenFile;
 use crate::entra::http::{self, HttpError};
-use crate::lease::{Election, KernelClock, LeaseStore, lease_of_shard};
+use crate::lease::{Election, KernelClock, Leases};
 use crate::metrics::Metrics;
 use crate::{connect, server, telemetry};
 
@@ -42,6 +43,11 @@ pub enum RunError {
     /// A flag's value.
     #[error("--user-agent can't be a header's value: use printable ASCII")]
     UserAgent,
+    /// Shards without Leases.
+    #[error(
+        "--shards needs the operator's own namespace, where its Leases are: set POD_NAMESPACE or --operator-namespace"
+    )]
+    Homeless,
     /// Proxy or CA bundle.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -74,6 +80,7 @@ impl RunError {
         match self {
             Self::Level(_)
             | Self::UserAgent
+            | Self::Homeless
             | Self::Http(_)
             | Self::Kubeconfig(_)
             | Self::Listen { .. } => 2,
@@ -88,6 +95,14 @@ pub async fn run(args: Run) -> Result<(), RunError> {
     let (stop_sender, stop) = watch::channel(false);
     listen_for_signals(stop_sender)?;
 
+    let home = args
+        .operator_namespace
+        .clone()
+        .or_else(|| std::env::var("POD_NAMESPACE").ok())
+        .filter(|home| !home.is_empty());
+    if home.is_none() && args.shards > 1 {
+        return Err(RunError::Homeless);
+    }
     let user_agent = HeaderValue::from_str(&args.user_agent).map_err(|_| RunError::UserAgent)?;
     let settings = connect::microsoft(args.https_proxy.clone(), args.ca_bundle.clone());
     let microsoft = http::build(&settings)?;
@@ -115,24 +130,21 @@ pub async fn run(args: Run) -> Result<(), RunError> {
         ready.clone(),
         stop.clone(),
     ));
-    let home = args
-        .operator_namespace
-        .clone()
-        .or_else(|| std::env::var("POD_NAMESPACE").ok())
-        .filter(|home| !home.is_empty());
-    let lease = lease_of_shard(&args.lease_name, 0);
     let scope = preflight::Scope {
-        lease: home.clone().map(|home| (home, lease.clone())),
+        leases: home
+            .clone()
+            .map(|home| preflight::Leases::of(home, &args.lease_name, args.shards)),
         namespaces: args.watch_namespaces.clone(),
         selectors: args.allow_namespace_selectors,
     };
     if !preflight(&client, &scope, stop.clone()).await? {
         return Ok(());
     }
-    let mut election = elect(&client, home.as_deref(), lease, &metrics);
+    let mut election = elect(&client, home.as_deref(), &args, &metrics);
     let leadership = election.leadership();
     let ctx = Arc::new(Context::new(Parts {
         leadership: leadership.clone(),
+        shards: Shards::new(args.shards, args.server_side_shards),
         kube: KubeApi::new(client.clone(), metrics.clone(), leadership.clone()),
         entra: TokenClient::new(microsoft.clone()).led_by(leadership.clone()),
         federated: TokenFile::new(
@@ -171,10 +183,15 @@ pub async fn run(args: Run) -> Result<(), RunError> {
 }
 
 /// Without a namespace of its own, a process has no Lease.
-fn elect(client: &Client, home: Option<&str>, lease: String, metrics: &Metrics) -> Election {
+fn elect(client: &Client, home: Option<&str>, args: &Run, metrics: &Metrics) -> Election {
     match home {
         Some(home) => Election::begin(
-            LeaseStore::new(client.clone(), home, lease),
+            Leases {
+                client: client.clone(),
+                namespace: home.to_owned(),
+                name: args.lease_name.clone(),
+            },
+            args.shards,
             identity(),
             Arc::new(KernelClock),
             metrics.clone(),

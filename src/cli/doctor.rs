@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use secrecy::SecretString;
 
-use super::{SecretRef, lease_name, namespace, secret};
+use super::{SecretRef, lease_name, namespace, secret, shards};
 
 /// How the report looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -53,9 +53,13 @@ pub struct Doctor {
     #[arg(long, env = "DTO_ALLOW_NAMESPACE_SELECTORS", default_value = "false", value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]
     pub allow_namespace_selectors: bool,
 
-    /// Name of the operator's Lease, without the number that follows it.
+    /// Name of the operator's Leases, without the number that follows it.
     #[arg(long, env = "DTO_LEASE_NAME", default_value = "defender-tenant-operator", value_name = "NAME", value_parser = lease_name)]
     pub lease_name: String,
+
+    /// How many processes of the operator share the tenants.
+    #[arg(long, env = "DTO_SHARDS", default_value = "1", value_name = "N", value_parser = shards())]
+    pub shards: u32,
 
     /// The operator has been started: a Lease that isn't there yet is a problem, not a warning.
     #[arg(long, env = "DTO_EXPECT_LEADER", default_value = "false", value_name = "true|false", num_args = 0..=1, default_missing_value = "true", require_equals = true, action = clap::ArgAction::Set)]

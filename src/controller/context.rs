@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::events::Events;
 use super::kubeapi::KubeApi;
 use super::lookups::Lookups;
+use super::shards::Shards;
 use super::world::World;
 use crate::core::discovery::pace::Pace;
 use crate::core::federated::TokenView;
@@ -63,8 +64,12 @@ pub struct Context {
     aside: AtomicUsize,
     /// Until when this process is an heir, in seconds; 0 if it isn't.
     heir_until: AtomicI64,
+    /// Token requests a second and credential, of all processes together.
+    entra_rate: f64,
     /// Whether this process may act.
     pub leadership: Arc<Leadership>,
+    /// For whom.
+    pub shards: Shards,
     /// The API server.
     pub kube: KubeApi,
     /// Microsoft's token endpoint.
@@ -108,6 +113,8 @@ impl Drop for Aside<'_> {
 pub struct Parts {
     /// Whether this process may act.
     pub leadership: Arc<Leadership>,
+    /// For whom.
+    pub shards: Shards,
     /// The API server.
     pub kube: KubeApi,
     /// Microsoft's token endpoint.
@@ -157,7 +164,9 @@ impl Context {
             told: Notify::new(),
             aside: AtomicUsize::new(0),
             heir_until: AtomicI64::new(0),
+            entra_rate: parts.entra_rate,
             leadership: parts.leadership,
+            shards: parts.shards,
             kube: parts.kube,
             entra: parts.entra,
             federated: parts.federated,
@@ -178,13 +187,13 @@ impl Context {
         self.clock.now()
     }
 
-    /// This process leads from now on: everybody gets a turn.
-    pub fn wake_all(&self) {
-        let keys: Vec<Key> = {
-            let state = self.state();
-            state.world.tenants().map(|(key, _)| key.clone()).collect()
-        };
-        self.wake(keys);
+    /// Of so many shards this process has so many, and so much of what Microsoft gives to all together.
+    pub fn share(&self, held: u32, of: u32) {
+        let share = f64::from(held.max(1)) / f64::from(of.max(1));
+        let now = self.now();
+        let mut state = self.state();
+        state.gate.set_rate(self.entra_rate * share, now);
+        state.discoveries.set_share(share);
     }
 
     /// Another process acted until a moment ago: what it wrote last, the watches may not have told yet.
@@ -204,7 +213,7 @@ impl Context {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something happened to these tenants. Who stands by gives no turns: everybody gets one once it leads.
+    /// Something happened to these tenants. Who doesn't serve them gives no turns: everybody gets one once it does.
     pub fn wake(&self, keys: impl IntoIterator<Item = Key>) {
         if !self.leadership.holds() {
             return;
@@ -213,8 +222,11 @@ impl Context {
         {
             let mut state = self.state();
             for key in keys {
-                state.wake(&key);
-                any = true;
+                let uid = state.world.uid(&key);
+                if uid.is_none_or(|uid| self.shards.acts(uid)) {
+                    state.wake(&key);
+                    any = true;
+                }
             }
         }
         if any {

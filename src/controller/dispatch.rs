@@ -130,6 +130,7 @@ mod tests {
 
     use super::*;
     use crate::controller::context::{Clock, Parts};
+    use crate::controller::shards::Shards;
     use crate::controller::{Events, KubeApi};
     use crate::core::gathered::{Policy, SecretRefPolicy};
     use crate::core::queue::Calls;
@@ -160,6 +161,7 @@ mod tests {
         let metrics = Metrics::new();
         Arc::new(Context::new(Parts {
             leadership: Leadership::for_good(),
+            shards: Shards::new(1, false),
             kube: KubeApi::new(kube.clone(), metrics.clone(), Leadership::for_good()),
             entra: TokenClient::new(microsoft.clone()),
             federated: crate::entra::federated::TokenFile::default(),

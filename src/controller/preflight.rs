@@ -7,6 +7,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 
 use crate::api::{APPLICATION_KIND, APPLICATION_PLURAL, GROUP, KIND, PLURAL, VERSION};
+use crate::lease::{lease_of_count, lease_of_shard};
 
 /// Why the operator can't start. Each text says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -129,12 +130,42 @@ const LEASE_NEEDS: [Need; 3] = [
 /// What the operator serves.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    /// The operator's own namespace and the name of its Lease, where there is an election.
-    pub lease: Option<(String, String)>,
+    /// The Leases, where there is an election.
+    pub leases: Option<Leases>,
     /// `--watch-namespaces`; empty: all.
     pub namespaces: Vec<String>,
     /// `--allow-namespace-selectors`
     pub selectors: bool,
+}
+
+/// Where the election takes place.
+#[derive(Debug, Clone)]
+pub struct Leases {
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// Of each shard.
+    pub shards: Vec<String>,
+    /// With the number of shards.
+    pub count: String,
+}
+
+impl Leases {
+    /// Of so many shards.
+    #[must_use]
+    pub fn of(namespace: String, name: &str, shards: u32) -> Self {
+        Self {
+            namespace,
+            shards: (0..shards)
+                .map(|shard| lease_of_shard(name, shard))
+                .collect(),
+            count: lease_of_count(name),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let count = std::iter::once(&self.count);
+        self.shards.iter().chain(count).map(String::as_str)
+    }
 }
 
 /// Where a permission is needed.
@@ -163,15 +194,19 @@ impl Scope {
             let all = NEEDS.iter().chain(&CLUSTER_NEEDS).chain(selectors);
             needs.extend(all.map(|need| (need, Place::default())));
         }
-        if let Some((namespace, lease)) = &self.lease {
+        if let Some(leases) = &self.leases {
+            let place = |name| Place {
+                namespace: Some(leases.namespace.as_str()),
+                name,
+            };
+            let named = |need: &&Need| need.verb != "create";
+            for name in leases.names() {
+                let needs_of_it = LEASE_NEEDS.iter().filter(named);
+                needs.extend(needs_of_it.map(|need| (need, place(Some(name)))));
+            }
             // What doesn't exist yet can't be named by a Role.
-            needs.extend(LEASE_NEEDS.iter().map(|need| {
-                let place = Place {
-                    namespace: Some(namespace),
-                    name: (need.verb != "create").then_some(lease),
-                };
-                (need, place)
-            }));
+            let unnamed = LEASE_NEEDS.iter().filter(|need| !named(need));
+            needs.extend(unnamed.map(|need| (need, place(None))));
         }
         needs
     }

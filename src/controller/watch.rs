@@ -10,19 +10,22 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::backoff::backoff;
 use super::context::{Context, State};
 use super::objects::{ApplicationObject, NamespaceMeta, SecretBody, SecretMeta, TenantObject, key};
+use super::selecting::selecting;
 use crate::api::{LABEL_BUCKET, LABEL_CREDENTIAL};
 use crate::core::credential::parse_data;
+use crate::core::shards::{Buckets, bucket, bucket_of_label};
 use crate::core::tenant::Key;
 
 /// What a watch tells about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// Its first list is complete.
-    Listed,
+    /// Its first list is complete; of which shard, where it is one's.
+    Listed(Option<u32>),
     /// The API server denies it.
     Forbidden,
 }
@@ -33,8 +36,18 @@ trait Kind:
 {
     /// For logs.
     const NAME: &'static str;
+    /// Kubernetes' own shard selector tells the same as ours: by the object's UID.
+    const SELECTED: bool = false;
     /// Which of them.
     fn config() -> watcher::Config;
+    /// The bucket that one belongs to, where they are shared out.
+    fn bucket(&self) -> Option<u8> {
+        None
+    }
+    /// Those that are known and of other shards.
+    fn outside(_ctx: &Context, _buckets: &Buckets) -> Vec<Key> {
+        Vec::new()
+    }
     /// One was there, or is new or changed. `live`: it isn't part of the first list.
     fn applied(self, ctx: &Context, live: bool);
     /// One is gone.
@@ -45,9 +58,19 @@ trait Kind:
 
 impl Kind for TenantObject {
     const NAME: &'static str = "DefenderTenant";
+    const SELECTED: bool = true;
 
     fn config() -> watcher::Config {
         watcher::Config::default()
+    }
+
+    fn bucket(&self) -> Option<u8> {
+        self.metadata.uid.as_deref().map(bucket)
+    }
+
+    fn outside(ctx: &Context, buckets: &Buckets) -> Vec<Key> {
+        let state = ctx.state();
+        state.world.tenants_outside(buckets).cloned().collect()
     }
 
     fn applied(self, ctx: &Context, _live: bool) {
@@ -62,7 +85,15 @@ impl Kind for TenantObject {
 
     fn deleted(self, ctx: &Context) {
         let key = self.key();
-        ctx.state().world.tenant_deleted(&key);
+        {
+            let mut state = ctx.state();
+            let known = state.world.uid(&key);
+            // Another shard's watch has told its successor already.
+            if known.is_some_and(|known| Some(known) != self.metadata.uid.as_deref()) {
+                return;
+            }
+            state.world.tenant_deleted(&key);
+        }
         ctx.wake([key]);
     }
 
@@ -77,6 +108,16 @@ impl Kind for SecretMeta {
 
     fn config() -> watcher::Config {
         watcher::Config::default().labels(LABEL_BUCKET)
+    }
+
+    fn bucket(&self) -> Option<u8> {
+        let labels = self.metadata.labels.as_ref()?;
+        bucket_of_label(labels.get(LABEL_BUCKET)?)
+    }
+
+    fn outside(ctx: &Context, buckets: &Buckets) -> Vec<Key> {
+        let state = ctx.state();
+        state.world.targets_outside(buckets).cloned().collect()
     }
 
     fn applied(self, ctx: &Context, _live: bool) {
@@ -202,57 +243,117 @@ fn forget_fingerprints(ctx: &Context) {
     gate.retain(|fingerprint| world.has_fingerprint(*fingerprint));
 }
 
-/// Starts the watches, in each namespace or in all. Each tells once when its first list is complete.
-pub fn start(ctx: &Arc<Context>, namespaces: &[String]) -> (usize, mpsc::Receiver<Told>) {
+/// What a watch brings of a kind.
+#[derive(Clone, Default)]
+struct Part {
+    /// Of one namespace; else of all.
+    namespace: Option<String>,
+    /// Of one shard; else of all.
+    shard: Option<(u32, Buckets)>,
+}
+
+/// Starts the watches that a process has from its start on, in each namespace or in all. Each tells once when its first
+/// list is complete. With several shards, tenants and targets come with those.
+pub fn start(
+    ctx: &Arc<Context>,
+    namespaces: &[String],
+) -> (usize, mpsc::Sender<Told>, mpsc::Receiver<Told>) {
     let (tell, told) = mpsc::channel(16);
-    let mut started = 0;
+    let mut tasks = JoinSet::new();
+    let single = ctx.shards.is_single();
+    for part in parts(namespaces, None) {
+        if single {
+            follow_some::<TenantObject>(ctx, part.clone(), &tell, &mut tasks);
+            follow_some::<SecretMeta>(ctx, part.clone(), &tell, &mut tasks);
+        }
+        follow_some::<SecretBody>(ctx, part, &tell, &mut tasks);
+    }
     if namespaces.is_empty() {
-        follow_all::<TenantObject>(ctx, &tell, &mut started);
-        follow_all::<SecretMeta>(ctx, &tell, &mut started);
-        follow_all::<SecretBody>(ctx, &tell, &mut started);
-        follow_all::<ApplicationObject>(ctx, &tell, &mut started);
+        follow_all::<ApplicationObject>(ctx, &tell, &mut tasks);
         if ctx.policy.namespace_selectors {
-            follow_all::<NamespaceMeta>(ctx, &tell, &mut started);
+            follow_all::<NamespaceMeta>(ctx, &tell, &mut tasks);
         }
     }
-    for namespace in namespaces {
-        follow_in::<TenantObject>(ctx, namespace, &tell, &mut started);
-        follow_in::<SecretMeta>(ctx, namespace, &tell, &mut started);
-        follow_in::<SecretBody>(ctx, namespace, &tell, &mut started);
-    }
-    (started, told)
+    let started = tasks.len();
+    tasks.detach_all();
+    (started, tell, told)
 }
 
-fn follow_all<K: Kind>(ctx: &Arc<Context>, tell: &mpsc::Sender<Told>, started: &mut usize) {
-    let api = Api::<K>::all(ctx.kube.client().clone());
-    tokio::spawn(follow(api, ctx.clone(), None, tell.clone()));
-    *started += 1;
-}
-
-fn follow_in<K: Kind + Resource<Scope = NamespaceResourceScope>>(
+/// Starts those of a shard.
+pub fn start_shard(
     ctx: &Arc<Context>,
-    namespace: &str,
+    namespaces: &[String],
+    shard: u32,
     tell: &mpsc::Sender<Told>,
-    started: &mut usize,
-) {
-    let api = Api::<K>::namespaced(ctx.kube.client().clone(), namespace);
-    let namespace = Some(namespace.to_owned());
-    tokio::spawn(follow(api, ctx.clone(), namespace, tell.clone()));
-    *started += 1;
+    tasks: &mut JoinSet<()>,
+) -> usize {
+    for part in parts(namespaces, Some((shard, ctx.shards.buckets(shard)))) {
+        follow_some::<TenantObject>(ctx, part.clone(), tell, tasks);
+        follow_some::<SecretMeta>(ctx, part, tell, tasks);
+    }
+    tasks.len()
 }
 
-async fn follow<K: Kind>(
-    api: Api<K>,
-    ctx: Arc<Context>,
-    namespace: Option<String>,
-    tell: mpsc::Sender<Told>,
+fn parts(namespaces: &[String], shard: Option<(u32, Buckets)>) -> Vec<Part> {
+    let part = |namespace: Option<&String>| Part {
+        namespace: namespace.cloned(),
+        shard: shard.clone(),
+    };
+    if namespaces.is_empty() {
+        vec![part(None)]
+    } else {
+        namespaces.iter().map(|name| part(Some(name))).collect()
+    }
+}
+
+fn follow_all<K: Kind>(ctx: &Arc<Context>, tell: &mpsc::Sender<Told>, tasks: &mut JoinSet<()>) {
+    let api = Api::<K>::all(ctx.kube.client().clone());
+    tasks.spawn(follow(api, ctx.clone(), Part::default(), tell.clone()));
+}
+
+fn follow_some<K: Kind + Resource<Scope = NamespaceResourceScope>>(
+    ctx: &Arc<Context>,
+    part: Part,
+    tell: &mpsc::Sender<Told>,
+    tasks: &mut JoinSet<()>,
 ) {
+    let client = match &part.shard {
+        Some((_, buckets)) if K::SELECTED && ctx.shards.is_server_side() => {
+            selecting(ctx.kube.client(), &buckets.shard_selector())
+        }
+        _ => ctx.kube.client().clone(),
+    };
+    let api = match &part.namespace {
+        Some(namespace) => Api::<K>::namespaced(client, namespace),
+        None => Api::<K>::all(client),
+    };
+    tasks.spawn(follow(api, ctx.clone(), part, tell.clone()));
+}
+
+async fn follow<K: Kind>(api: Api<K>, ctx: Arc<Context>, part: Part, tell: mpsc::Sender<Told>) {
+    let Part { namespace, shard } = part;
+    let buckets = shard.as_ref().map(|(_, buckets)| buckets);
     let within = |key: &Key| {
         namespace
             .as_deref()
             .is_none_or(|namespace| *key.namespace == *namespace)
     };
-    let mut events = watcher(api, K::config()).backoff(backoff()).boxed();
+    let ours = |object: &K| {
+        let ours = buckets.is_none_or(|buckets| {
+            object
+                .bucket()
+                .is_some_and(|bucket| buckets.has_bucket(bucket))
+        });
+        if !ours {
+            ctx.metrics.foreign_objects.inc();
+        }
+        ours
+    };
+    let mut config = K::config();
+    if let Some(buckets) = buckets.filter(|_| config.label_selector.is_some()) {
+        config = config.labels(&buckets.label_selector());
+    }
+    let mut events = watcher(api, config).backoff(backoff()).boxed();
     let mut listed = HashSet::new();
     let mut live = false;
     loop {
@@ -262,20 +363,29 @@ async fn follow<K: Kind>(
                 match event {
                     Event::Init => listed.clear(),
                     Event::InitApply(object) => {
-                        listed.insert(key(object.meta()));
-                        object.applied(&ctx, live && ctx.leadership.holds());
+                        if ours(&object) {
+                            listed.insert(key(object.meta()));
+                            object.applied(&ctx, live && ctx.leadership.holds());
+                        }
                     }
                     Event::InitDone => {
+                        if let Some(buckets) = buckets {
+                            listed.extend(K::outside(&ctx, buckets));
+                        }
                         K::listed(&ctx, &listed, &within);
                         listed = HashSet::new();
                         if !live {
                             live = true;
-                            let _ = tell.send(Told::Listed).await;
+                            let shard = shard.as_ref().map(|(shard, _)| *shard);
+                            let _ = tell.send(Told::Listed(shard)).await;
                         }
                     }
                     // What happens under another leader is that one's to answer.
-                    Event::Apply(object) => object.applied(&ctx, ctx.leadership.holds()),
-                    Event::Delete(object) => object.deleted(&ctx),
+                    Event::Apply(object) if ours(&object) => {
+                        object.applied(&ctx, ctx.leadership.holds());
+                    }
+                    Event::Delete(object) if ours(&object) => object.deleted(&ctx),
+                    Event::Apply(_) | Event::Delete(_) => {}
                 }
             }
             Ok(None) => break,

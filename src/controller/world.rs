@@ -18,6 +18,7 @@ mod credentials;
 mod held;
 mod namespaces;
 mod packed;
+mod shards;
 mod shared;
 mod targets;
 mod tenants;

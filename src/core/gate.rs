@@ -94,6 +94,14 @@ impl Gate {
         });
     }
 
+    /// From now on so many requests a second and fingerprint.
+    pub fn set_rate(&mut self, rate: f64, now: Timestamp) {
+        self.rate = rate;
+        for lane in self.lanes.values_mut() {
+            lane.bucket.set_ceiling(rate, now);
+        }
+    }
+
     /// Goes on where an earlier process stopped.
     pub fn resume(
         &mut self,

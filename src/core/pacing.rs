@@ -43,6 +43,14 @@ impl Bucket {
         bucket
     }
 
+    /// Another full rate from now on. A rate that is slowed down stays so, in proportion.
+    pub fn set_ceiling(&mut self, ceiling: f64, now: Timestamp) {
+        self.fill(now);
+        self.rate *= ceiling / self.ceiling;
+        self.ceiling = ceiling;
+        self.tokens = self.tokens.min(self.size());
+    }
+
     fn size(&self) -> f64 {
         (self.rate / 10.0).max(1.0)
     }
@@ -134,6 +142,20 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_share_keeps_what_was_slowed_down() {
+        let mut bucket = Bucket::new(100.0, at(0));
+        bucket.set_ceiling(50.0, at(0));
+        assert!((bucket.rate() - 50.0).abs() < 1e-9);
+        assert_eq!(bucket.available(at(0)), 5);
+        for n in 1..=3 {
+            bucket.throttled(tenant(n), at(0));
+        }
+        assert!((bucket.rate() - 25.0).abs() < 1e-9);
+        bucket.set_ceiling(100.0, at(0));
+        assert!((bucket.rate() - 50.0).abs() < 1e-9);
+    }
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_millisecond(1_790_000_000_000 + millis).unwrap()

@@ -354,6 +354,25 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         }
     }
 
+    /// Somebody else serves this tenant from now on. Returns whether it is still being served here; it is known until that
+    /// has ended, and this is said again.
+    pub fn retire(&mut self, key: &K) -> bool {
+        let Some(item) = self.items.get(key) else {
+            return false;
+        };
+        match item.place {
+            Place::Running { .. } => return true,
+            Place::Resting => {}
+            Place::Ready => self.ready.remove(&item.namespace, item.urgency, key),
+            Place::Lane(fingerprint) => leave_lane(&mut self.lanes, fingerprint, item, key),
+        }
+        if let Some(at) = item.timer {
+            self.timers.remove(&(at, key.clone()));
+        }
+        self.items.remove(key);
+        false
+    }
+
     /// Nobody waits in this lane.
     #[must_use]
     pub fn lane_is_empty(&self, fingerprint: Fingerprint) -> bool {

@@ -123,6 +123,8 @@ fn rule(review: &Review) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::preflight::Leases;
+
     fn reviews(scope: &Scope, denied: &[(&str, &str)]) -> Vec<Review> {
         let needs = needs(scope).into_iter();
         needs
@@ -138,7 +140,7 @@ mod tests {
     #[test]
     fn a_line_a_resource_and_the_rule_that_is_lacking() {
         let scope = Scope {
-            lease: Some(("op".into(), "dto-0".into())),
+            leases: Some(Leases::of("op".into(), "dto", 1)),
             namespaces: vec!["soc".into()],
             selectors: false,
         };
@@ -184,7 +186,7 @@ mod tests {
     #[test]
     fn the_whole_cluster_needs_applications_and_with_selectors_namespaces() {
         let scope = Scope {
-            lease: Some(("op".into(), "dto-0".into())),
+            leases: Some(Leases::of("op".into(), "dto", 1)),
             namespaces: vec![],
             selectors: true,
         };

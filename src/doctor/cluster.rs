@@ -29,8 +29,9 @@ use crate::controller::preflight::{self, PreflightError, Review, Scope};
 use crate::core::application::Application;
 use crate::core::credential::{Credential, Fault, SecretData};
 use crate::core::errors::retry::http_date;
+use crate::core::shards::agreement::Agreement;
 use crate::core::tenant::Key;
-use crate::lease::Leadership;
+use crate::lease::{CountStore, Leadership, LeaseError};
 use crate::metrics::Metrics;
 
 /// One request.
@@ -202,6 +203,18 @@ impl Cluster {
             if settled || Instant::now() >= end {
                 return Ok((first, last?));
             }
+        }
+    }
+
+    /// How many shards there are.
+    pub async fn shards(&self, home: &str, lease_name: &str) -> Result<Agreement, ApiError> {
+        let mut store = CountStore::new(self.client.clone(), home, lease_name, String::new());
+        match store.look(REQUEST).await {
+            Ok(agreed) => Ok(agreed.agreement),
+            Err(LeaseError::Forbidden) => Err(ApiError::Forbidden),
+            Err(LeaseError::Refused(code)) => Err(ApiError::Refused(code)),
+            Err(LeaseError::Garbled) => Err(ApiError::Invalid),
+            Err(LeaseError::Unreachable) => Err(ApiError::Unreachable),
         }
     }
 

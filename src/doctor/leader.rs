@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::report::{Check, Finding};
+use crate::core::shards::agreement::Agreement;
 
 /// Its holder renews the Lease every 2 s: it is watched for two renewals and a bit. A time that stands in it says
 /// nothing by itself, since its holder's clock isn't this one's.
@@ -84,6 +85,19 @@ pub fn leader(lease: &str, first: &LeaseState, last: &LeaseState, expected: bool
             &format!("it was released, and nobody took it: {start}"),
         ),
     }
+}
+
+/// Whether the number of shards in force is the one that is wanted; and the one in force, whose Leases count.
+#[must_use]
+pub fn shards(in_force: Agreement, wanted: u32) -> (Vec<Finding>, u32) {
+    let count = in_force.count;
+    if count == wanted {
+        return (Vec::new(), count);
+    }
+    let found = format!("{count} in force, and {wanted} wanted (--shards)");
+    let advice = "another number is put in force seconds after the last process of the old one is gone: see whether the roll-out goes on (kubectl rollout status)";
+    let finding = Finding::warning(Check::Leader, "shards", &found, advice);
+    (vec![finding], count)
 }
 
 /// Nobody knows where it would be.

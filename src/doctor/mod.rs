@@ -27,7 +27,7 @@ use crate::api::{APPLICATION_KIND, APPLICATION_PLURAL, GROUP, KIND, PLURAL, appl
 use crate::cli::{Doctor, SecretRef};
 use crate::connect::{self, NoCluster};
 use crate::controller::kubeapi::ApiError;
-use crate::controller::preflight::Scope;
+use crate::controller::preflight::{Leases, Scope};
 use crate::core::application::Application;
 use crate::core::tenant::Key;
 use crate::entra::federated::TokenFile;
@@ -74,9 +74,10 @@ pub async fn run(args: &Doctor) -> Result<Report, DoctorError> {
         .clone()
         .or_else(|| std::env::var("POD_NAMESPACE").ok())
         .filter(|home| !home.is_empty());
-    let lease = lease_of_shard(&args.lease_name, 0);
     let scope = Scope {
-        lease: home.clone().map(|home| (home, lease.clone())),
+        leases: home
+            .clone()
+            .map(|home| Leases::of(home, &args.lease_name, args.shards)),
         namespaces: args.watch_namespaces.clone(),
         selectors: args.allow_namespace_selectors,
     };
@@ -84,7 +85,6 @@ pub async fn run(args: &Doctor) -> Result<Report, DoctorError> {
         cluster: Cluster::new(client, scope),
         args,
         home,
-        lease,
         settings,
         microsoft,
         deadline: Instant::now() + PATIENCE,
@@ -96,7 +96,6 @@ struct Examination<'a> {
     cluster: Cluster,
     args: &'a Doctor,
     home: Option<String>,
-    lease: String,
     settings: Settings,
     microsoft: reqwest::Client,
     deadline: Instant,
@@ -376,26 +375,40 @@ impl Examination<'_> {
         let Some(home) = &self.home else {
             return vec![leader::no_home()];
         };
-        let lease = Key::new(home, &self.lease).to_string();
+        let (mut findings, shards) = match self.cluster.shards(home, &self.args.lease_name).await {
+            Ok(in_force) => leader::shards(in_force, self.args.shards),
+            Err(found) => (vec![self.unread(home, "shards", found)], self.args.shards),
+        };
+        let each = (0..shards).map(|shard| self.leader_of(home, shard));
+        findings.extend(futures::future::join_all(each).await);
+        findings
+    }
+
+    async fn leader_of(&self, home: &str, shard: u32) -> Finding {
+        let name = lease_of_shard(&self.args.lease_name, shard);
+        let lease = Key::new(home, &name).to_string();
         let expected = self.args.expect_leader;
-        let seen = self
-            .cluster
-            .watched_lease(home, &self.lease, expected)
-            .await;
-        vec![match seen {
+        match self.cluster.watched_lease(home, &name, expected).await {
             Ok((first, last)) => leader::leader(&lease, &first, &last, expected),
-            Err(ApiError::Forbidden) => forbidden(
+            Err(error) => self.unread(home, &shard.to_string(), error),
+        }
+    }
+
+    fn unread(&self, home: &str, end: &str, error: ApiError) -> Finding {
+        let lease = Key::new(home, &format!("{}-{end}", self.args.lease_name));
+        match error {
+            ApiError::Forbidden => forbidden(
                 Check::Leader,
                 "leases.coordination.k8s.io",
                 "get",
                 &format!("in namespace {home}"),
             ),
-            Err(error) => Finding::problem(
+            error => Finding::problem(
                 Check::Leader,
                 &format!("Lease {lease}"),
                 &format!("it can't be read: {error}"),
                 "look at the API server, and run this again",
             ),
-        }]
+        }
     }
 }

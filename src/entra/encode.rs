@@ -2,7 +2,7 @@
 
 /// Appends `text`, everything but RFC 3986's unreserved characters escaped. A space becomes `%20`, which forms
 /// understand as well as `+`.
-pub(super) fn push(out: &mut String, text: &str) {
+pub(crate) fn push(out: &mut String, text: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

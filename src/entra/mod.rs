@@ -4,7 +4,7 @@ pub mod client;
 pub mod clouds;
 pub mod consent;
 pub mod discovery;
-mod encode;
+pub(crate) mod encode;
 pub mod federated;
 pub mod http;
 pub mod route;

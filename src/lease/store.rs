@@ -23,6 +23,11 @@ pub enum LeaseError {
     /// No answer in time.
     #[error("the API server doesn't answer")]
     Unreachable,
+    /// Somebody else wrote there.
+    #[error(
+        "its annotation defendertenant.io/shards isn't a number from 1 to 64: somebody has edited it. Put it right, or delete the object"
+    )]
+    Garbled,
 }
 
 impl LeaseError {
@@ -33,9 +38,46 @@ impl LeaseError {
             Self::Forbidden => "not permitted",
             Self::Refused(_) => "the API server refuses it",
             Self::Unreachable => "the API server doesn't answer",
+            Self::Garbled => "somebody has edited it",
+        }
+    }
+
+    pub(super) const fn of(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 403 => Self::Forbidden,
+            kube::Error::Api(status) => Self::Refused(status.code),
+            _ => Self::Unreachable,
         }
     }
 }
+
+/// Writes a Lease over exactly what it was made from. The inner error: it is another by now.
+pub(super) async fn write(
+    api: &Api<Lease>,
+    name: &str,
+    new: bool,
+    lease: Lease,
+    patience: Duration,
+) -> Result<Result<Lease, Claimed>, LeaseError> {
+    let params = PostParams::default();
+    let sent = async {
+        if new {
+            api.create(&params, &lease).await
+        } else {
+            api.replace(name, &params, &lease).await
+        }
+    };
+    match tokio::time::timeout(patience, sent).await {
+        Ok(Ok(lease)) => Ok(Ok(lease)),
+        Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(Err(Claimed::Conflict)),
+        Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(Err(Claimed::NotFound)),
+        Ok(Err(error)) => Err(LeaseError::of(&error)),
+        Err(_) => Err(LeaseError::Unreachable),
+    }
+}
+
+/// Annotation on a Lease: who asks its holder, which has others, for it.
+const ANNOTATION_WANTED_BY: &str = "defendertenant.io/wanted-by";
 
 /// One Lease of the operator's namespace.
 #[derive(Clone)]
@@ -72,7 +114,7 @@ impl LeaseStore {
                 self.last.clone_from(&lease);
                 Ok(lease.map(standing))
             }
-            Ok(Err(error)) => Err(cause(&error)),
+            Ok(Err(error)) => Err(LeaseError::of(&error)),
             Err(_) => Err(LeaseError::Unreachable),
         }
     }
@@ -84,25 +126,17 @@ impl LeaseStore {
         patience: Duration,
     ) -> Result<Claimed, LeaseError> {
         let lease = self.draft(claim);
-        let params = PostParams::default();
-        let sent = async {
-            if claim.over.is_some() {
-                self.api.replace(&self.name, &params, &lease).await
-            } else {
-                self.api.create(&params, &lease).await
-            }
-        };
-        match tokio::time::timeout(patience, sent).await {
-            Ok(Ok(lease)) => {
-                let version = lease.metadata.resource_version.clone().unwrap_or_default();
-                self.last = Some(lease);
-                Ok(Claimed::Accepted(version))
-            }
-            Ok(Err(kube::Error::Api(status))) if status.code == 409 => Ok(Claimed::Conflict),
-            Ok(Err(kube::Error::Api(status))) if status.code == 404 => Ok(Claimed::NotFound),
-            Ok(Err(error)) => Err(cause(&error)),
-            Err(_) => Err(LeaseError::Unreachable),
-        }
+        let new = claim.over.is_none();
+        Ok(
+            match write(&self.api, &self.name, new, lease, patience).await? {
+                Ok(lease) => {
+                    let version = lease.metadata.resource_version.clone().unwrap_or_default();
+                    self.last = Some(lease);
+                    Claimed::Accepted(version)
+                }
+                Err(refused) => refused,
+            },
+        )
     }
 
     fn draft(&self, claim: &Claim) -> Lease {
@@ -113,6 +147,17 @@ impl LeaseStore {
         lease.metadata.namespace = Some(self.namespace.clone());
         lease.metadata.resource_version.clone_from(&claim.over);
         lease.metadata.managed_fields = None;
+        match &claim.wanted_by {
+            Some(who) => {
+                let annotations = lease.metadata.annotations.get_or_insert_default();
+                annotations.insert(ANNOTATION_WANTED_BY.to_owned(), who.clone());
+            }
+            None => {
+                if let Some(annotations) = &mut lease.metadata.annotations {
+                    annotations.remove(ANNOTATION_WANTED_BY);
+                }
+            }
+        }
         let others = lease.spec.take().unwrap_or_default();
         lease.spec = Some(LeaseSpec {
             preferred_holder: others.preferred_holder,
@@ -123,15 +168,9 @@ impl LeaseStore {
     }
 }
 
-fn cause(error: &kube::Error) -> LeaseError {
-    match error {
-        kube::Error::Api(status) if status.code == 403 => LeaseError::Forbidden,
-        kube::Error::Api(status) => LeaseError::Refused(status.code),
-        _ => LeaseError::Unreachable,
-    }
-}
-
 fn standing(lease: Lease) -> Standing {
+    let annotations = lease.metadata.annotations.unwrap_or_default();
+    let wanted_by = annotations.get(ANNOTATION_WANTED_BY).cloned();
     let spec = lease.spec.unwrap_or_default();
     let seconds = spec.lease_duration_seconds;
     Standing {
@@ -145,7 +184,7 @@ fn standing(lease: Lease) -> Standing {
             transitions: spec.lease_transitions.unwrap_or_default(),
         },
         version: lease.metadata.resource_version.unwrap_or_default(),
-        wanted_by: None,
+        wanted_by,
     }
 }
 

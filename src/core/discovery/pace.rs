@@ -11,7 +11,7 @@ use crate::core::errors::retry::{MAX_RETRY_AFTER, THROTTLED};
 use crate::core::queue::fair::Fair;
 use crate::core::schedule::saturating_add;
 
-/// Five a second.
+/// Five a second, of all processes together.
 pub const INTERVAL: SignedDuration = SignedDuration::from_millis(200);
 /// So many at once, those that were called and are on their way included: answers that hang must not pile up.
 const AT_ONCE: usize = 8;
@@ -29,6 +29,7 @@ pub struct Pace<K> {
     asking: HashMap<Arc<str>, usize>,
     next_at: Timestamp,
     paused_until: Timestamp,
+    interval: SignedDuration,
 }
 
 impl<K: Ord + Clone + Hash> Default for Pace<K> {
@@ -40,11 +41,17 @@ impl<K: Ord + Clone + Hash> Default for Pace<K> {
             asking: HashMap::new(),
             next_at: Timestamp::MIN,
             paused_until: Timestamp::MIN,
+            interval: INTERVAL,
         }
     }
 }
 
 impl<K: Ord + Clone + Hash> Pace<K> {
+    /// This process has such a share of what all may ask.
+    pub fn set_share(&mut self, share: f64) {
+        self.interval = INTERVAL.mul_f64(1.0 / share);
+    }
+
     /// Its question waits for its turn.
     #[must_use]
     pub fn owes(&self, key: &K) -> bool {
@@ -67,7 +74,7 @@ impl<K: Ord + Clone + Hash> Pace<K> {
             return false;
         }
         if self.line.is_empty() && self.has_room(namespace) && self.next_at(now) <= now {
-            self.next_at = saturating_add(now, INTERVAL);
+            self.next_at = saturating_add(now, self.interval);
             self.begin(namespace);
             return true;
         }
@@ -84,7 +91,7 @@ impl<K: Ord + Clone + Hash> Pace<K> {
         let loads = self.loads();
         let key = self.line.pop(|namespace| has_room(&loads, namespace))?;
         let (namespace, _) = self.waiting.remove(&key)?;
-        self.next_at = saturating_add(now, INTERVAL);
+        self.next_at = saturating_add(now, self.interval);
         self.called.insert(key.clone(), (namespace, now));
         Some(key)
     }
@@ -92,7 +99,7 @@ impl<K: Ord + Clone + Hash> Pace<K> {
     /// One that has begun asks a second time: when it may.
     pub fn again_at(&mut self, now: Timestamp) -> Timestamp {
         let at = self.next_at(now);
-        self.next_at = saturating_add(at, INTERVAL);
+        self.next_at = saturating_add(at, self.interval);
         at
     }
 
@@ -147,7 +154,7 @@ impl<K: Ord + Clone + Hash> Pace<K> {
         };
         let pause = SignedDuration::try_from(MAX_RETRY_AFTER).unwrap_or(SignedDuration::ZERO);
         // Each of those that ask may have a second question.
-        let longest = INTERVAL * (i32::try_from(AT_ONCE).unwrap_or(1) + 1);
+        let longest = self.interval * (i32::try_from(AT_ONCE).unwrap_or(1) + 1);
         believed(self.next_at, longest).max(believed(self.paused_until, pause))
     }
 

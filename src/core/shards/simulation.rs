@@ -297,6 +297,7 @@ impl Sim {
         let process = &mut self.processes[slot];
         process.life += 1;
         process.leaving = false;
+        process.woken_for = 0;
         process.pending.clear();
         let me = format!("{slot}-{}", process.life);
         let mut campaign = Campaign::new(me, process.count, Terms::default(), boot);

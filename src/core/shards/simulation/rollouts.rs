@@ -62,7 +62,7 @@ fn starts(slots: &[usize], count: u32) -> Vec<(u64, usize, Step)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Never two numbers, never two at one shard, whatever happens; and all of one number soon after it has ended.
     #[test]

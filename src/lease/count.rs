@@ -1,0 +1,158 @@
+//! The requests about the number of shards: a Lease object that nobody holds, so that no other kind has to be permitted.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::{Api, Client};
+
+use super::store::{LeaseError, write};
+use crate::core::election::Claimed;
+use crate::core::shards::agreement::{Agreed, Agreement, Proposal};
+
+/// The object with the number of shards in force.
+#[must_use]
+pub fn lease_of_count(name: &str) -> String {
+    format!("{name}-shards")
+}
+
+/// It, in the operator's namespace.
+#[derive(Clone)]
+pub struct CountStore {
+    api: Api<Lease>,
+    name: String,
+    /// Who writes.
+    identity: String,
+    /// As it was read or written last: what others wrote into it stays.
+    last: Option<Lease>,
+}
+
+impl CountStore {
+    /// By this client.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, name: &str, identity: String) -> Self {
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: lease_of_count(name),
+            identity,
+            last: None,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads it.
+    pub async fn look(&mut self, patience: Duration) -> Result<Agreed, LeaseError> {
+        let found = match tokio::time::timeout(patience, self.api.get_opt(&self.name)).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => return Err(LeaseError::of(&error)),
+            Err(_) => return Err(LeaseError::Unreachable),
+        };
+        self.last.clone_from(&found);
+        let Some(lease) = found else {
+            return Ok(Agreed {
+                agreement: Agreement::UNWRITTEN,
+                version: None,
+            });
+        };
+        let annotations = lease.metadata.annotations.unwrap_or_default();
+        Ok(Agreed {
+            agreement: Agreement::read(&annotations).ok_or(LeaseError::Garbled)?,
+            version: Some(lease.metadata.resource_version.unwrap_or_default()),
+        })
+    }
+
+    /// Writes it over exactly what was seen.
+    pub async fn propose(
+        &mut self,
+        proposal: &Proposal,
+        patience: Duration,
+    ) -> Result<Claimed, LeaseError> {
+        let lease = self.draft(proposal);
+        let new = proposal.over.is_none();
+        let outcome = write(&self.api, &self.name, new, lease, patience).await?;
+        Ok(match outcome {
+            Ok(lease) => {
+                let version = lease.metadata.resource_version.clone().unwrap_or_default();
+                self.last = Some(lease);
+                Claimed::Accepted(version)
+            }
+            Err(refused) => refused,
+        })
+    }
+
+    fn draft(&self, proposal: &Proposal) -> Lease {
+        let same = |lease: &&Lease| {
+            proposal.over.is_some() && lease.metadata.resource_version == proposal.over
+        };
+        let mut lease = self.last.as_ref().filter(same).cloned().unwrap_or_default();
+        lease.metadata.name = Some(self.name.clone());
+        lease.metadata.resource_version.clone_from(&proposal.over);
+        lease.metadata.managed_fields = None;
+        let annotations = lease.metadata.annotations.get_or_insert_default();
+        proposal.agreement.write(annotations);
+        // For people: who changed it last, and when.
+        lease.spec = Some(LeaseSpec {
+            holder_identity: Some(self.identity.clone()),
+            renew_time: Some(MicroTime(Timestamp::now())),
+            ..LeaseSpec::default()
+        });
+        lease
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Option<Agreement> {
+        let annotations: BTreeMap<String, String> = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        Agreement::read(&annotations)
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nonsense_is_no_number() {
+        let (count, intent) = (
+            "defendertenant.io/shards",
+            "defendertenant.io/shards-intended",
+        );
+        for agreement in [
+            Agreement {
+                count: 3,
+                intent: None,
+            },
+            Agreement {
+                count: 1,
+                intent: Some(64),
+            },
+        ] {
+            let mut annotations = BTreeMap::from([
+                (intent.to_owned(), "9".to_owned()),
+                ("x".into(), "y".into()),
+            ]);
+            agreement.write(&mut annotations);
+            assert_eq!(Agreement::read(&annotations), Some(agreement));
+            assert_eq!(annotations["x"], "y");
+        }
+        for nonsense in [
+            &[][..],
+            &[(intent, "2")],
+            &[(count, "0")],
+            &[(count, "65")],
+            &[(count, "three")],
+            &[(count, "3"), (intent, "-1")],
+        ] {
+            assert_eq!(read(nonsense), None, "{nonsense:?}");
+        }
+    }
+}
