@@ -59,7 +59,7 @@ mod tests {
             "/apis/defendertenant.io/v1alpha1/defendertenants"
         );
         let query = request.uri().query().unwrap_or_default();
-        assert!(query.starts_with("limit=5"), "{query}");
+        assert!(query.contains("limit=5&"), "{query}");
         assert!(query.ends_with(expected), "{query}");
         list.abort();
         let watch =

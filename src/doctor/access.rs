@@ -172,6 +172,10 @@ mod tests {
                 "leases.coordination.k8s.io dto-0 in namespace op",
                 "may get, update",
             ),
+            ok(
+                "leases.coordination.k8s.io dto-shards in namespace op",
+                "may get, update",
+            ),
             ok("leases.coordination.k8s.io in namespace op", "may create"),
             Finding::warning(
                 Check::Permissions,
@@ -208,6 +212,10 @@ mod tests {
                 (
                     "leases.coordination.k8s.io dto-0 in namespace op",
                     "add to the role of the operator's service account: apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [dto-0], verbs: [update]"
+                ),
+                (
+                    "leases.coordination.k8s.io dto-shards in namespace op",
+                    "add to the role of the operator's service account: apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [dto-shards], verbs: [update]"
                 ),
             ]
         );

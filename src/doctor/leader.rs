@@ -123,6 +123,18 @@ mod tests {
     }
 
     #[test]
+    fn another_number_than_the_wanted_one_is_told_and_the_one_in_force_counts() {
+        let in_force = Agreement {
+            count: 2,
+            intent: Some(3),
+        };
+        assert_eq!(shards(in_force, 2), (vec![], 2));
+        let (found, count) = shards(in_force, 3);
+        assert_eq!(count, 2);
+        assert_eq!(found[0].found, "2 in force, and 3 wanted (--shards)");
+    }
+
+    #[test]
     fn what_changes_in_the_record_tells_whoever_leads_whatever_time_it_says() {
         use LeaseState::NoLease;
         let start = "no tenant is served: see whether the operator's pods run, and what they log (kubectl get pods, kubectl logs)";

@@ -36,11 +36,27 @@ impl BootClock for Hand {
 }
 
 /// The API server, as the test plays it.
-struct Server(Handle<Request<Body>, Response<Body>>);
+struct Server(UnboundedReceiver<(Request<Body>, SendResponse<Response<Body>>)>);
 
 impl Server {
+    /// There is one shard, and so no object that says how many there are: each test would have to say so.
+    fn start(mut handle: Handle<Request<Body>, Response<Body>>) -> Self {
+        let (pass, requests) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some((request, answer)) = handle.next_request().await {
+                if request.uri().path().ends_with("/l-shards") {
+                    assert_eq!(*request.method(), Method::GET);
+                    answer.send_response(response(404, &failure(404)));
+                } else {
+                    let _ = pass.send((request, answer));
+                }
+            }
+        });
+        Self(requests)
+    }
+
     async fn next(&mut self, method: Method) -> (Value, SendResponse<Response<Body>>) {
-        let (request, answer) = self.0.next_request().await.expect("a request");
+        let (request, answer) = self.0.recv().await.expect("a request");
         assert_eq!(*request.method(), method, "{}", request.uri());
         let body = request.into_body().collect_bytes().await.expect("a body");
         (serde_json::from_slice(&body).unwrap_or_default(), answer)
@@ -79,10 +95,18 @@ fn lease(holder: Option<&str>, version: &str) -> Value {
 
 fn begin() -> (Election, Server, Arc<Hand>) {
     let (service, handle) = mock::pair();
-    let store = LeaseStore::new(Client::new(service, "home"), "home", "l-0".to_owned());
+    let leases = Leases {
+        client: Client::new(service, "home"),
+        namespace: "home".to_owned(),
+        name: "l".to_owned(),
+    };
     let clock = Arc::new(Hand::default());
-    let election = Election::begin(store, "me".to_owned(), clock.clone(), Metrics::new());
-    (election, Server(handle), clock)
+    let election = Election::begin(leases, 1, "me".to_owned(), clock.clone(), Metrics::new());
+    (election, Server::start(handle), clock)
+}
+
+fn won(heir: bool) -> News {
+    News::Won { shard: 0, heir }
 }
 
 /// One that leads.
@@ -91,7 +115,7 @@ async fn leading() -> (Election, Server, Arc<Hand>) {
     election.ready();
     server.says(Method::GET, 200, &lease(None, "5")).await;
     server.says(Method::PUT, 200, &lease(Some("me"), "6")).await;
-    election.won().await.expect("it leads");
+    assert_eq!(election.news().await, won(false));
     (election, server, clock)
 }
 
@@ -126,7 +150,7 @@ async fn who_is_ready_claims_a_free_lease_leads_and_gives_it_back() {
     assert_eq!(claim["spec"]["strategy"], "OldestEmulationVersion");
     assert_eq!(claim["spec"]["holderIdentity"], "me");
     assert_eq!(claim["spec"]["leaseTransitions"], 4);
-    assert_eq!(election.won().await, Ok(false));
+    assert_eq!(election.news().await, won(false));
     let leadership = election.leadership();
     assert!(leadership.holds());
     let released = tokio::spawn(election.release());
@@ -148,11 +172,10 @@ async fn who_loses_before_it_ever_led_says_so() {
     clock.forward(60);
     answer.send_response(response(201, &lease(Some("me"), "1")));
     assert!(matches!(
-        election.won().await,
-        Err(LeaseLost::NotRenewed(_))
+        election.news().await,
+        News::Lost(LeaseLost::NotRenewed(_))
     ));
     assert!(!election.leadership().holds());
-    assert!(matches!(election.lost().await, LeaseLost::NotRenewed(_)));
 }
 
 #[tokio::test]
@@ -189,4 +212,22 @@ async fn who_stands_by_ends_when_it_is_told_to_though_nobody_answers() {
     let patience = Terms::default().patience * 3;
     let released = tokio::time::timeout(patience, election.release()).await;
     assert!(released.is_ok(), "it hangs");
+}
+
+/// Who is asked for a Lease keeps it while it has no other; the request is answered by the next renewal.
+#[tokio::test]
+async fn who_has_one_shard_keeps_it_whoever_asks() {
+    let (mut election, mut server, clock) = leading().await;
+    clock.forward(2);
+    server.says(Method::PUT, 409, &failure(409)).await;
+    let mut asked = lease(Some("me"), "7");
+    asked["metadata"]["annotations"] = json!({"defendertenant.io/wanted-by": "b", "team": "soc"});
+    tokio::select! {
+        _ = server.says(Method::GET, 200, &asked) => {}
+        () = clock.run() => {}
+    }
+    let renewal = server.says(Method::PUT, 200, &lease(Some("me"), "8")).await;
+    assert_eq!(renewal["metadata"]["annotations"], json!({"team": "soc"}));
+    assert!(election.leadership().holds());
+    assert_eq!(election.news().now_or_never(), None);
 }

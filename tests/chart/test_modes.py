@@ -132,8 +132,10 @@ TENANT_RULES = sorted(
 )
 APPLICATION_RULES = [("defendertenant.io", "defenderapplications", verb) for verb in ("get", "list", "watch")] + [
     ("defendertenant.io", "defenderapplications/status", "update")]
+# Of every number of shards: in a roll-out from more of them to fewer, the old pods go on renewing theirs.
+LEASES = [f"defender-tenant-operator-{n}" for n in [*range(64), "shards"]]
 LEADER_RULES = sorted([("coordination.k8s.io", "leases", "create")]
-                      + [("coordination.k8s.io", "leases", verb, "defender-tenant-operator-0") for verb in ("get", "update")])
+                      + [("coordination.k8s.io", "leases", verb, *LEASES) for verb in ("get", "update")])
 
 
 def operator_rules(objects):

@@ -22,6 +22,7 @@ mod proxy;
 mod published;
 mod refused;
 mod shapes;
+mod shards;
 mod smoke;
 mod start;
 mod support;

@@ -89,6 +89,14 @@ secret:
   value: {{ printf "%s:%d" (contains ":" .Values.listen.address | ternary (printf "[%s]" .Values.listen.address) .Values.listen.address) (int .Values.listen.port) | quote }}
 - name: DTO_LEASE_NAME
   value: {{ .Values.leaderElection.leaseName | quote }}
+{{- if gt (int .Values.shards) 1 }}
+- name: DTO_SHARDS
+  value: {{ int .Values.shards | quote }}
+{{- if .Values.serverSideShards }}
+- name: DTO_SERVER_SIDE_SHARDS
+  value: "true"
+{{- end }}
+{{- end }}
 {{- with .Values.watchNamespaces }}
 - name: DTO_WATCH_NAMESPACES
   value: {{ join "," . | quote }}

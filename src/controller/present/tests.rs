@@ -92,6 +92,7 @@ async fn outcomes(credential: &Credential, renewals: usize, faults: u32) -> Vec<
     let metrics = Metrics::new();
     let file = folder.path().join("token");
     let ctx = Context::new(Parts {
+        shards: crate::controller::shards::Shards::new(1, false),
         leadership: Leadership::for_good(),
         kube: KubeApi::new(kube.clone(), metrics.clone(), Leadership::for_good()),
         entra: TokenClient::new(microsoft.clone()),

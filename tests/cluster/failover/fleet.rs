@@ -24,6 +24,7 @@ pub struct Seen {
     pub tenant: String,
     pub at: Timestamp,
     pub issued_at: Timestamp,
+    pub refresh_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
@@ -138,7 +139,7 @@ impl Fleet {
     }
 }
 
-async fn note(api: Api<Secret>, seen: Arc<Mutex<Vec<Seen>>>) {
+pub async fn note(api: Api<Secret>, seen: Arc<Mutex<Vec<Seen>>>) {
     let watch = watcher(
         api,
         watcher::Config::default().labels("defendertenant.io/bucket"),
@@ -148,8 +149,9 @@ async fn note(api: Api<Secret>, seen: Arc<Mutex<Vec<Seen>>>) {
     let mut watch = std::pin::pin!(watch);
     while let Ok(Some(secret)) = watch.try_next().await {
         let at = Timestamp::now();
-        let (Some(issued_at), Some(expires_at)) = (
+        let (Some(issued_at), Some(refresh_at), Some(expires_at)) = (
             instant(&secret, "issued-at"),
+            instant(&secret, "refresh-at"),
             instant(&secret, "expires-at"),
         ) else {
             continue;
@@ -164,6 +166,7 @@ async fn note(api: Api<Secret>, seen: Arc<Mutex<Vec<Seen>>>) {
                 tenant,
                 at,
                 issued_at,
+                refresh_at,
                 expires_at,
             });
         }

@@ -1,6 +1,6 @@
 //! Several processes of one operator: one acts, and another one takes its place.
 
-mod fleet;
+pub mod fleet;
 mod lease;
 mod rounds;
 mod verdict;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use defender_tenant_operator::controller::context::{Clock, Context, Parts};
 use defender_tenant_operator::controller::preflight::Scope;
+use defender_tenant_operator::controller::shards::Shards;
 use defender_tenant_operator::controller::{self, Events, KubeApi};
 use defender_tenant_operator::core::gathered::{Policy, SecretRefPolicy};
 use defender_tenant_operator::defender::probe::Prober;
@@ -66,6 +67,7 @@ impl InProcess {
         let (metrics, clock) = (Metrics::new(), Shifted::default());
         let ctx = Context::new(Parts {
             leadership: Leadership::for_good(),
+            shards: Shards::new(1, false),
             kube: KubeApi::new(kube.clone(), metrics.clone(), Leadership::for_good()),
             entra: TokenClient::new(microsoft.clone()),
             federated: TokenFile::default(),

@@ -89,9 +89,22 @@ impl Arena {
         Self::start(folder.path().join("audit.jsonl"), Some(folder)).await
     }
 
+    /// The same, whose API server has one more flag.
+    pub async fn own_with(flag: &str) -> Arc<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("audit.jsonl");
+        let minor = Minor::from_env().expect("DEVCLUSTER_MINOR");
+        let options = Options::new(minor).audit_log(&log).api_server_flag(flag);
+        Self::start_as(options, log, Some(folder)).await
+    }
+
     async fn start(audit: PathBuf, folder: Option<TempDir>) -> Arc<Self> {
         let minor = Minor::from_env().expect("DEVCLUSTER_MINOR");
         let options = Options::new(minor).audit_log(&audit);
+        Self::start_as(options, audit, folder).await
+    }
+
+    async fn start_as(options: Options, audit: PathBuf, folder: Option<TempDir>) -> Arc<Self> {
         let cluster = DevCluster::start(options).await.expect("a cluster");
         let admin = client(&cluster.kubeconfig_for_server(cluster.server_url())).await;
         let server = cluster.server_url().to_owned();

@@ -34,6 +34,8 @@ pub struct Attributed {
     pub verb: String,
     /// Resource.
     pub resource: String,
+    /// Name; empty where one is created.
+    pub name: String,
     /// The answer's status code.
     pub code: u64,
     /// It is about a Lease.
@@ -49,6 +51,12 @@ impl Member {
             .status()
             .expect("sh");
         assert!(status.success(), "{name}");
+    }
+
+    /// How many shards it says that it serves.
+    pub async fn shards(&self) -> usize {
+        let held = self.operator.metric("defender_tenant_shards_held").await;
+        format!("{held:.0}").parse().expect("a number")
     }
 
     /// Whether it says of itself that it leads.
@@ -119,6 +127,7 @@ fn attribute(line: &Value) -> Option<Attributed> {
         at: line["requestReceivedTimestamp"].as_str()?.parse().ok()?,
         credential: text(&line["user"]["extra"]["authentication.kubernetes.io/credential-id"][0]),
         is_lease: resource == "leases",
+        name: text(&object["name"]),
         verb,
         resource,
         code: line["responseStatus"]["code"].as_u64().unwrap_or_default(),
