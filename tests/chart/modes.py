@@ -37,6 +37,8 @@ MODES = {
         "caBundle": {"configMap": "ca"},
         "workloadIdentity": {"enabled": True},
         "replicas": 3,
+        "shards": 2,
+        "serverSideShards": True,
         "serviceAccount": {"annotations": {"example.com/id": "1"}},
         "rbac": {"userRoles": {"aggregateToEdit": True}},
         "service": {"annotations": {"example.com/scrape": "true"}},

@@ -40,6 +40,9 @@ TRIAL = {"enabled": True}
     # What contradicts itself is told with the way out.
     ({"watchNamespaces": ["soc"], "allowNamespaceSelectors": True}, ["allowNamespaceSelectors is of no use with watchNamespaces"]),
     ({"watchNamespaces": ["soc"], "config": {"secretRef": "deny"}}, ["config.secretRef=deny leaves nothing with watchNamespaces"]),
+    ({"shards": 65}, ["'/shards'", "maximum"]),
+    ({"shards": 0}, ["'/shards'", "minimum"]),
+    ({"serverSideShards": True}, ["serverSideShards is of no use with a single shard"]),
     ({"watchNamespaces": ["soc", "home"]}, ['watchNamespaces has "home"', "install the release into a namespace of its own"]),
     ({"httpsProxy": {"url": "http://a", "existingSecret": "b"}}, ["httpsProxy.url and httpsProxy.existingSecret are both set"]),
     ({"caBundle": {"configMap": "a", "secret": "b"}}, ["caBundle.configMap and caBundle.secret are both set"]),

@@ -47,6 +47,8 @@ def test_each_setting_arrives(render):
         "DTO_REFRESH_MARGIN": "0",
         "DTO_TENANT_METRICS": "false",
         "DTO_SECRET_REF": "deny",
+        "DTO_SHARDS": "2",
+        "DTO_SERVER_SIDE_SHARDS": "true",
         "DTO_TARGET_METADATA_ALLOW": "team,example.com/owner",
         "DTO_USER_AGENT": "MdePartner-Example-SOC/1.0",
         "DTO_HTTPS_PROXY": {"secretKeyRef": {"name": "proxy", "key": "url"}},
@@ -211,6 +213,15 @@ def test_names_have_63_characters_at_most(render):
 ])
 def test_the_name(render, release, values, name):
     assert render(values, release=release).one("Deployment")["metadata"]["name"] == name
+
+
+def test_shards_are_the_operators_and_doctors(render):
+    assert not [name for name in render().env() if "SHARDS" in name]
+    objects = render({"shards": 3, "replicas": 4, "serverSideShards": True})
+    assert objects.env()["DTO_SHARDS"] == "3"
+    assert objects.env()["DTO_SERVER_SIDE_SHARDS"] == "true"
+    assert objects.test_pod()["containers"][0]["env"] == objects.container()["env"]
+    assert objects.of("PodDisruptionBudget")
 
 
 @pytest.mark.parametrize("replicas, budgets", [(0, 0), (1, 0), (2, 1), (3, 1)])

@@ -126,6 +126,9 @@ def notes(values):
     (("--set", "emulator.enabled=true"),
      ["*** THIS IS A TRIAL, NOT A PRODUCTION", "every DefenderTenant of all namespaces: make none for a real customer", "defender_tenant_trial", "helm -n home test dto",
       "clientSecret: {secretRef: {name: \"dto-defender-tenant-operator-trial-credential\"}}"], ["YOUR-CLIENT-ID"]),
+    (("--set", "shards=3,replicas=3"), ["3 shards need 4 replicas", "When one fails"], []),
+    (("--set", "shards=3,replicas=2"), ["3 shards need 4 replicas", "A shard without a replica"], []),
+    (("--set", "shards=3,replicas=4"), [], ["shards need"]),
 ])
 def test_notes_say_what_comes_next(values, told, untold):
     text = notes(values)

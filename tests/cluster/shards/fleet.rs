@@ -127,7 +127,7 @@ impl Fleet {
     pub async fn renewed(&self, more: usize) {
         let tokens = || self.seen.lock().expect("what was seen").len();
         let before = tokens();
-        eventually("tokens are renewed", Patience::seconds(150), async || {
+        eventually("tokens are renewed", Patience::seconds(240), async || {
             (tokens() >= before + more).then_some(())
         })
         .await;

@@ -44,7 +44,7 @@ fn from_one_to_three_to_two_under_load() {
 #[test]
 fn a_roll_out_that_is_stuck_leaves_the_old_number_in_force() {
     run(async {
-        let mut fleet = Fleet::new("shards-stuck", 3, 2, 420).await;
+        let mut fleet = Fleet::new("shards-stuck", 3, 2, 270).await;
         let before = fleet.held().await;
         fleet.wants(3);
         fleet.start().await;
