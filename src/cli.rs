@@ -42,6 +42,7 @@ pub enum Command {
 
 /// Settings of the operator.
 #[derive(Debug, Clone, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Run {
     /// Kubeconfig to use; by default KUBECONFIG, ~/.kube/config, or the pod's service account.
     #[arg(long, env = "DTO_KUBECONFIG", value_name = "FILE")]

@@ -148,21 +148,7 @@ impl Metrics {
             "1 for a process that holds a Lease and acts, 0 for one that stands by",
             metrics.leader.clone(),
         );
-        registry.register(
-            "shards_held",
-            "How many shards the process serves; over all processes there should be as many as defender_tenant_shards says",
-            metrics.shards_held.clone(),
-        );
-        registry.register(
-            "shards",
-            "How many shards there are, by what is in force",
-            metrics.shards.clone(),
-        );
-        registry.register(
-            "foreign_objects",
-            "Objects of other shards that a watch brought, and that were dropped: none where the API server leaves them out",
-            metrics.foreign_objects.clone(),
-        );
+        metrics.register_shards(&mut registry);
         registry.register(
             "trial",
             "1 where --trial says that tokens aren't Microsoft's: never so in production",
@@ -188,6 +174,24 @@ impl Metrics {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = registry;
         metrics
+    }
+
+    fn register_shards(&self, registry: &mut Registry) {
+        registry.register(
+            "shards_held",
+            "How many shards the process serves; over all processes there should be as many as defender_tenant_shards says",
+            self.shards_held.clone(),
+        );
+        registry.register(
+            "shards",
+            "How many shards there are, by what is in force",
+            self.shards.clone(),
+        );
+        registry.register(
+            "foreign_objects",
+            "Objects of other shards that a watch brought, and that were dropped: none where the API server leaves them out",
+            self.foreign_objects.clone(),
+        );
     }
 
     /// Adds what is collected at scrape time.

@@ -69,7 +69,7 @@ pub async fn run(
         tokio::select! {
             () = stopped(&mut stop) => return Ok(()),
             denied = guard.denied() => return Err(denied.into()),
-            message = told.recv() => to_come -= usize::from(take_in(message, &mut guard)?.is_some()),
+            message = told.recv() => to_come -= usize::from(take_in(message, &mut guard)? == Told::Listed),
         }
     }
     // Who stands by is ready, too: it could act at any moment.
@@ -97,7 +97,7 @@ pub async fn run(
             denied = guard.denied() => break Err(denied.into()),
             () = &mut dispatcher => return Ok(()),
             message = told.recv() => match take_in(message, &mut guard) {
-                Ok(Some(Some(shard))) => holdings.listed(shard),
+                Ok(Told::ShardListed(shard)) => holdings.listed(shard),
                 Ok(_) => {}
                 Err(error) => break Err(error),
             },
@@ -112,19 +112,13 @@ pub async fn run(
     }
 }
 
-/// What a watch told. Returns whose first list is complete, if one is: that of a shard, or another.
-fn take_in(
-    message: Option<Told>,
-    guard: &mut permissions::Guard,
-) -> Result<Option<Option<u32>>, ControllerError> {
-    match message {
-        Some(Told::Listed(shard)) => Ok(Some(shard)),
-        Some(Told::Forbidden) => {
-            guard.suspect();
-            Ok(None)
-        }
-        None => Err(ControllerError::WatchEnded),
+/// What a watch told.
+fn take_in(message: Option<Told>, guard: &mut permissions::Guard) -> Result<Told, ControllerError> {
+    let told = message.ok_or(ControllerError::WatchEnded)?;
+    if told == Told::Forbidden {
+        guard.suspect();
     }
+    Ok(told)
 }
 
 /// Its answer, a lock, isn't held while something else is done.

@@ -24,8 +24,10 @@ use crate::core::tenant::Key;
 /// What a watch tells about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// Its first list is complete; of which shard, where it is one's.
-    Listed(Option<u32>),
+    /// The first list of one that was begun at the start is complete.
+    Listed,
+    /// That of one of this shard's is.
+    ShardListed(u32),
     /// The API server denies it.
     Forbidden,
 }
@@ -287,17 +289,17 @@ pub fn start_shard(
     tell: &mpsc::Sender<Told>,
     tasks: &mut JoinSet<()>,
 ) -> usize {
-    for part in parts(namespaces, Some((shard, ctx.shards.buckets(shard)))) {
+    for part in parts(namespaces, Some(&(shard, ctx.shards.buckets(shard)))) {
         follow_some::<TenantObject>(ctx, part.clone(), tell, tasks);
         follow_some::<SecretMeta>(ctx, part, tell, tasks);
     }
     tasks.len()
 }
 
-fn parts(namespaces: &[String], shard: Option<(u32, Buckets)>) -> Vec<Part> {
+fn parts(namespaces: &[String], shard: Option<&(u32, Buckets)>) -> Vec<Part> {
     let part = |namespace: Option<&String>| Part {
         namespace: namespace.cloned(),
-        shard: shard.clone(),
+        shard: shard.cloned(),
     };
     if namespaces.is_empty() {
         vec![part(None)]
@@ -376,8 +378,9 @@ async fn follow<K: Kind>(api: Api<K>, ctx: Arc<Context>, part: Part, tell: mpsc:
                         listed = HashSet::new();
                         if !live {
                             live = true;
-                            let shard = shard.as_ref().map(|(shard, _)| *shard);
-                            let _ = tell.send(Told::Listed(shard)).await;
+                            let whose = shard.as_ref().map(|(shard, _)| *shard);
+                            let listed = whose.map_or(Told::Listed, Told::ShardListed);
+                            let _ = tell.send(listed).await;
                         }
                     }
                     // What happens under another leader is that one's to answer.

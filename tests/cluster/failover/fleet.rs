@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use futures::TryStreamExt as _;
+use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -147,7 +147,9 @@ pub async fn note(api: Api<Secret>, seen: Arc<Mutex<Vec<Seen>>>) {
     .default_backoff()
     .applied_objects();
     let mut watch = std::pin::pin!(watch);
-    while let Ok(Some(secret)) = watch.try_next().await {
+    while let Some(secret) = watch.next().await {
+        // One that is quiet for a minute is begun anew.
+        let Ok(secret) = secret else { continue };
         let at = Timestamp::now();
         let (Some(issued_at), Some(refresh_at), Some(expires_at)) = (
             instant(&secret, "issued-at"),
