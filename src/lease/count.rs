@@ -110,6 +110,11 @@ impl CountStore {
 mod tests {
     use std::collections::BTreeMap;
 
+    use http::{Method, Request, Response, StatusCode};
+    use kube::client::Body;
+    use serde_json::{Value, json};
+    use tower_test::mock;
+
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Option<Agreement> {
@@ -118,6 +123,54 @@ mod tests {
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         Agreement::read(&annotations)
+    }
+
+    #[tokio::test]
+    async fn it_is_written_over_exactly_what_was_seen() {
+        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+        let client = Client::new(service, "home");
+        let mut store = CountStore::new(client, "home", "l", "me".to_owned());
+        let patience = Duration::from_secs(5);
+        let proposal = Proposal {
+            over: Some("5".to_owned()),
+            agreement: Agreement {
+                count: 1,
+                intent: Some(3),
+            },
+        };
+        let object = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "l-shards", "resourceVersion": "5", "labels": {"team": "soc"},
+                "annotations": {"defendertenant.io/shards": "1"}},
+        });
+        let answers = async {
+            let (_, answer) = server.next_request().await.expect("a look");
+            answer.send_response(Response::new(Body::from(object.to_string().into_bytes())));
+            let (request, answer) = server.next_request().await.expect("a proposal");
+            assert_eq!(*request.method(), Method::PUT);
+            let body = request.into_body().collect_bytes().await.expect("a body");
+            let refusal = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "reason": "Conflict", "message": "m", "code": 409});
+            let mut refused = Response::new(Body::from(refusal.to_string().into_bytes()));
+            *refused.status_mut() = StatusCode::CONFLICT;
+            answer.send_response(refused);
+            serde_json::from_slice::<Value>(&body).expect("JSON")
+        };
+        let asked = async {
+            let seen = store.look(patience).await.expect("it is there");
+            assert_eq!(seen.version.as_deref(), Some("5"));
+            store.propose(&proposal, patience).await
+        };
+        let (written, outcome) = tokio::join!(answers, asked);
+        assert_eq!(outcome, Ok(Claimed::Conflict));
+        let metadata = &written["metadata"];
+        assert_eq!(metadata["resourceVersion"], "5");
+        assert_eq!(metadata["labels"], json!({"team": "soc"}));
+        assert_eq!(metadata["annotations"]["defendertenant.io/shards"], "1");
+        assert_eq!(
+            metadata["annotations"]["defendertenant.io/shards-intended"],
+            "3"
+        );
     }
 
     #[test]

@@ -253,7 +253,14 @@ impl Sim {
                 };
                 campaign.answered(unanswered(order), boot);
             }
-            Happens::Drained(shard) => campaign.drained(shard, boot),
+            Happens::Drained(shard) => {
+                let kept = campaign.serves().any(|served| served == shard);
+                assert!(
+                    kept || process.leaving,
+                    "given back while something is under way"
+                );
+                campaign.drained(shard, boot);
+            }
             Happens::Gone => {
                 process.campaign = None;
                 process.life += 1;
