@@ -13,6 +13,7 @@ use super::campaign::{Answer, Campaign, Event, Order};
 use crate::core::election::{BootTime, Claimed, Standing, Terms};
 
 mod rollouts;
+mod store;
 
 const SECOND: u64 = 1_000;
 /// What is under way for a shard ends so soon.
@@ -251,7 +252,7 @@ impl Sim {
                 let Some(order) = process.pending.remove(&request) else {
                     return;
                 };
-                campaign.answered(unanswered(order), boot);
+                campaign.answered(order.unanswered(), boot);
             }
             Happens::Drained(shard) => {
                 let kept = campaign.serves().any(|served| served == shard);
@@ -374,55 +375,6 @@ impl Sim {
         self.push(self.now + SECOND, slot, Happens::Script(Step::Start(count)));
     }
 
-    fn version(&mut self) -> String {
-        self.versions += 1;
-        self.versions.to_string()
-    }
-
-    fn serve(&mut self, order: Order) -> Answer {
-        match order {
-            Order::Look(shard) => Answer::Looked(shard, Ok(self.leases.get(&shard).cloned())),
-            Order::LookAtCount => Answer::Counted(Ok(self.agreed.clone())),
-            Order::Claim(shard, claim) => {
-                let seen = self
-                    .leases
-                    .get(&shard)
-                    .map(|standing| standing.version.clone());
-                let outcome = match (&seen, &claim.over) {
-                    (None, Some(_)) => Claimed::NotFound,
-                    (seen, over) if seen == over => {
-                        let version = self.version();
-                        let standing = Standing {
-                            record: claim.record.clone(),
-                            version: version.clone(),
-                            wanted_by: claim.wanted_by.clone(),
-                        };
-                        self.leases.insert(shard, standing);
-                        Claimed::Accepted(version)
-                    }
-                    _ => Claimed::Conflict,
-                };
-                Answer::Claimed(shard, claim, outcome)
-            }
-            Order::Propose(proposal) => {
-                let outcome = if proposal.over == self.agreed.version {
-                    let version = self.version();
-                    self.agreed = Agreed {
-                        agreement: proposal.agreement,
-                        version: Some(version.clone()),
-                    };
-                    if self.counts.last() != Some(&proposal.agreement.count) {
-                        self.counts.push(proposal.agreement.count);
-                    }
-                    Claimed::Accepted(version)
-                } else {
-                    Claimed::Conflict
-                };
-                Answer::Proposed(proposal, outcome)
-            }
-        }
-    }
-
     /// Who serves what at this instant: slot, number of shards, shard.
     pub fn serving(&self) -> Vec<(usize, u32, u32)> {
         let mut serving = Vec::new();
@@ -490,14 +442,5 @@ impl Sim {
                 .serving()
                 .iter()
                 .all(|(_, count, _)| *count == self.agreed.agreement.count)
-    }
-}
-
-fn unanswered(order: Order) -> Answer {
-    match order {
-        Order::Look(shard) => Answer::Looked(shard, Err(())),
-        Order::Claim(shard, claim) => Answer::Claimed(shard, claim, Claimed::Failed),
-        Order::LookAtCount => Answer::Counted(Err(())),
-        Order::Propose(proposal) => Answer::Proposed(proposal, Claimed::Failed),
     }
 }

@@ -16,6 +16,19 @@ pub enum Order {
     Propose(Proposal),
 }
 
+impl Order {
+    /// What it comes to where no answer comes.
+    #[must_use]
+    pub fn unanswered(self) -> Answer {
+        match self {
+            Self::Look(shard) => Answer::Looked(shard, Err(())),
+            Self::Claim(shard, claim) => Answer::Claimed(shard, claim, Claimed::Failed),
+            Self::LookAtCount => Answer::Counted(Err(())),
+            Self::Propose(proposal) => Answer::Proposed(proposal, Claimed::Failed),
+        }
+    }
+}
+
 /// What became of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

@@ -41,13 +41,8 @@ fn settle(
             return next.end;
         }
         for order in next.orders {
-            let answer = serve(&order).unwrap_or_else(|| match order {
-                Order::Look(shard) => Answer::Looked(shard, Err(())),
-                Order::Claim(shard, claim) => Answer::Claimed(shard, claim, Claimed::Failed),
-                Order::LookAtCount => Answer::Counted(Err(())),
-                Order::Propose(proposal) => Answer::Proposed(proposal, Claimed::Failed),
-            });
-            campaign.answered(answer, now);
+            let answer = serve(&order);
+            campaign.answered(answer.unwrap_or(order.unanswered()), now);
         }
     }
     panic!("it comes to no end");
