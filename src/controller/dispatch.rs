@@ -58,36 +58,12 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
     }
     // Who waits with a token in hand for the API server has given its slot away.
     let concurrency = concurrency + ctx.aside();
-    while state.queue.running() < concurrency {
-        let gate = &state.gate;
-        let Some(dispatch) = state
-            .queue
-            .next(now, |fingerprint| gate.calls(fingerprint, now))
-        else {
-            break;
-        };
-        turns.spawn(turn(ctx.clone(), dispatch));
-    }
-    // Requests that hang must not take every slot: some are kept for namespaces that have nobody being served.
-    while (concurrency..concurrency + concurrency / 4 + 1).contains(&state.queue.running()) {
-        let gate = &state.gate;
-        let Some(dispatch) = state
-            .queue
-            .next_idle(now, |fingerprint| gate.calls(fingerprint, now))
-        else {
-            break;
-        };
-        turns.spawn(turn(ctx.clone(), dispatch));
-    }
     let gate = &state.gate;
-    let next = if state.queue.running() >= concurrency {
-        // Whoever is ready waits for a slot; whoever's time comes may have a kept one.
-        state.queue.next_timer()
-    } else {
-        state
-            .queue
-            .wake_at(|fingerprint| gate.calls(fingerprint, now), now)
-    };
+    let calls = |fingerprint| gate.calls(fingerprint, now);
+    while let Some(dispatch) = state.queue.next_slot(concurrency, now, calls) {
+        turns.spawn(turn(ctx.clone(), dispatch));
+    }
+    let next = state.queue.next_slot_at(concurrency, now, calls);
     let next = [next, state.discoveries.wake_at(now)].into_iter().flatten();
     let wait = next.min().map_or(CLOCK_LOOK, |at| {
         Duration::try_from(at.duration_since(now)).unwrap_or_default()

@@ -8,13 +8,13 @@ use super::kubeapi::ApiError;
 use super::objects::{SecretBody, controller_of};
 use crate::api::ExpiredTokenPolicy;
 use crate::core::claims::Expected;
-use crate::core::errors::Scope;
 use crate::core::gathered::{BodyFacts, Minted, Session, TargetView, TokenFacts, WriteFailure};
 use crate::core::ids::AccessToken;
 use crate::core::inspect::{Found, inspect, metadata};
 use crate::core::plan::{MintWhy, Step, is_forced};
 use crate::core::target::{Held, Origin, render_empty, token_in};
 use crate::core::tenant::Key;
+use crate::core::turn::is_superseded;
 
 /// What one reconcile has in its hands. Never cached beyond it.
 #[derive(Default)]
@@ -44,15 +44,7 @@ impl Hands {
         let is = (snapshot.tenant.uid.clone(), snapshot.tenant.generation);
         let judged = self.judged.replace(is.clone());
         // Another credential has taken the place of the one that was refused.
-        let stands_in = matches!(
-            &self.session.minted,
-            Some(Minted::Failed {
-                scope: Scope::Credential,
-                ..
-            })
-        ) && snapshot
-            .view(&self.session, ctx)
-            .is_other_and_fine(&self.fingerprint);
+        let stands_in = is_superseded(&snapshot.view(&self.session, ctx), &self.fingerprint);
         if stands_in {
             self.session.minted = None;
         }

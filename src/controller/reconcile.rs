@@ -7,14 +7,14 @@ use super::execute::{Executor, Hands};
 use super::gather::{Gathering, Snapshot, gather};
 use super::kubeapi::ApiError;
 use crate::api::DefenderTenantStatus;
-use crate::core::breaker::Health;
 use crate::core::conditions::{self, compose};
-use crate::core::gathered::{TargetView, WriteFailure};
+use crate::core::gathered::TargetView;
 use crate::core::notices::notices;
 use crate::core::plan::{Step, plan};
 use crate::core::queue::Finish;
 use crate::core::schedule::saturating_add;
 use crate::core::tenant::Key;
+use crate::core::turn::{finish, is_told};
 use crate::entra::consent;
 
 /// More steps than any way through the plan has; a loop would be a bug, and must not burn.
@@ -67,10 +67,7 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
         // What was to be asked has been settled otherwise.
         ctx.state().discoveries.forget(key);
     }
-    if !snapshot.tenant.deleting
-        && !waits_silently(&snapshot, hands, ctx)
-        && !learned_nothing(hands)
-    {
+    if is_told(&snapshot.view(&hands.session, ctx)) {
         for tries_left in (0..STATUS_TRIES).rev() {
             match write_status(ctx, &snapshot, hands, tries_left == 0).await {
                 // Somebody was faster: see what it is now, and say it again.
@@ -104,7 +101,7 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
             }
         }
     }
-    let mut finish = finish(ctx, &snapshot, hands, troubled);
+    let mut finish = finish(&snapshot.view(&hands.session, ctx), troubled, ctx.now());
     if outrun {
         // The watch may have told of the new spec already, and then it doesn't tell again.
         finish.wake_at = Some(ctx.now());
@@ -162,43 +159,6 @@ fn remember_loss(ctx: &Context, snapshot: &Snapshot, hands: &Hands) {
             .world
             .remember_repair(&tenant.key, &tenant.uid, true, now);
     }
-}
-
-fn finish(
-    ctx: &Context,
-    snapshot: &Snapshot,
-    hands: &Hands,
-    troubled: Option<SignedDuration>,
-) -> Finish {
-    let now = ctx.now();
-    let g = snapshot.view(&hands.session, ctx);
-    let planned = plan(&g, now).wake_at;
-    let retry = troubled.map(|wait| saturating_add(now, wait));
-    let lane = match hands.session.not_admitted {
-        Some(None) => g.fingerprint(),
-        _ => None,
-    };
-    Finish {
-        wake_at: [planned, retry].into_iter().flatten().min(),
-        lane,
-        expires_at: g.live(now).map(|held| held.expires_at),
-        gone: false,
-    }
-}
-
-/// Who only waits for a turn that comes in moments needs no status of its own.
-fn waits_silently(snapshot: &Snapshot, hands: &Hands, ctx: &Context) -> bool {
-    let g = snapshot.view(&hands.session, ctx);
-    hands.session.not_admitted == Some(None)
-        && g.health == Health::Fine
-        && hands.session.failed_write.is_none()
-        && hands.session.body.is_none()
-        && !hands.session.retired
-}
-
-/// The API server is away and Microsoft wasn't asked: the last status is the best there is.
-fn learned_nothing(hands: &Hands) -> bool {
-    hands.session.failed_write == Some(WriteFailure::Unreachable) && hands.session.minted.is_none()
 }
 
 async fn write_status(

@@ -6,14 +6,13 @@ use jiff::Timestamp;
 
 use super::context::{Context, State};
 use super::world::Known;
-use crate::core::errors::Scope;
 use crate::core::gate::MintKey;
 use crate::core::reason::Reason;
+use crate::core::resume::resume;
 use crate::core::shards::Buckets;
 use crate::entra::clouds;
 
-/// A breaker that was open when the last process ended is open still: the tenants that probed say how far it was.
-/// A pause that Microsoft asked for holds as well, whatever spec or annotation say since.
+/// See [`resume`](crate::core::resume::resume), for all tenants of these buckets.
 pub fn resume_gate(ctx: &Context, buckets: &Buckets) {
     let now = ctx.now();
     let mut state = ctx.state();
@@ -25,11 +24,10 @@ pub fn resume_gate(ctx: &Context, buckets: &Buckets) {
         .troubled()
         .filter(|tenant| buckets.has(&tenant.uid) && !tenant.deleting && !tenant.spec.suspend)
     {
-        let (Some(attempt), Some(error)) = (&tenant.status.attempt, &tenant.status.last_error)
-        else {
+        let Some(attempt) = &tenant.status.attempt else {
             continue;
         };
-        let Some(reason) = Reason::parse(&error.reason) else {
+        let Ok(tenant_id) = tenant.spec.tenant_id.parse() else {
             continue;
         };
         let endpoints = super::gather::endpoints(&tenant);
@@ -40,37 +38,14 @@ pub fn resume_gate(ctx: &Context, buckets: &Buckets) {
         else {
             continue;
         };
-        // Somebody got a token with it since: whatever this tenant met is over, or its own.
-        let accepted = newest
-            .get(&attempt.fingerprint)
-            .is_some_and(|issued| *issued > attempt.last_at.0);
-        let next = attempt.next_at.as_ref().map_or(now, |at| at.0);
-        if error.scope == Scope::Credential.as_str() {
-            let covered = tenant
-                .spec
-                .tenant_id
-                .parse()
-                .is_ok_and(|id| credential.covers(id));
-            if accepted || !covered {
-                continue;
-            }
-            state.gate.learn(fingerprint, None, now);
-            state.gate.resume(
-                fingerprint,
-                usize::try_from(attempt.count).unwrap_or(1),
-                next,
-                reason,
-            );
-        } else if reason == Reason::Throttled
-            && let Ok(tenant) = tenant.spec.tenant_id.parse()
-        {
-            let key = MintKey {
-                fingerprint,
-                tenant,
-                audience: endpoints.audience,
-            };
-            state.gate.resume_pause(key, next, now);
-        }
+        let key = MintKey {
+            fingerprint,
+            tenant: tenant_id,
+            audience: endpoints.audience,
+        };
+        let covered = credential.covers(tenant_id);
+        let newest = newest.get(&attempt.fingerprint).copied();
+        resume(&mut state.gate, &tenant.status, key, covered, newest, now);
     }
 }
 

@@ -20,12 +20,14 @@ pub mod pacing;
 pub mod plan;
 pub mod queue;
 pub mod reason;
+pub mod resume;
 pub mod roles;
 pub mod schedule;
 pub mod shards;
 pub mod target;
 pub mod tenant;
 pub mod token_response;
+pub mod turn;
 pub mod unfit;
 
 #[cfg(test)]

@@ -151,6 +151,23 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         self.take(now, &calls, true)
     }
 
+    /// Fills one of `slots`: as [`Queue::next`]; a quarter more are kept for namespaces that have nobody being served.
+    pub fn next_slot(
+        &mut self,
+        slots: usize,
+        now: Timestamp,
+        calls: impl Fn(Fingerprint) -> Calls,
+    ) -> Option<Dispatch<K>> {
+        if self.running < slots {
+            self.next(now, calls)
+        } else if self.running <= slots + slots / 4 {
+            // Requests that hang must not take every slot.
+            self.next_idle(now, calls)
+        } else {
+            None
+        }
+    }
+
     fn take(
         &mut self,
         now: Timestamp,
@@ -282,6 +299,22 @@ impl<K: Ord + Clone + Hash> Queue<K> {
                 calls => self.may_call(*fingerprint, calls).map(|_| now),
             });
         lanes.chain(self.timers.first().map(|(at, _)| *at)).min()
+    }
+
+    /// When [`Queue::next_slot`] has something at the soonest, if no turn ends before.
+    #[must_use]
+    pub fn next_slot_at(
+        &self,
+        slots: usize,
+        now: Timestamp,
+        calls: impl Fn(Fingerprint) -> Calls,
+    ) -> Option<Timestamp> {
+        if self.running >= slots {
+            // Whoever is ready waits for a slot; whoever's time comes may have a kept one.
+            self.next_timer()
+        } else {
+            self.wake_at(calls, now)
+        }
     }
 
     /// When the next one's time comes.
