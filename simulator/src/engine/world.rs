@@ -1,0 +1,535 @@
+//! Clusters, shards and Microsoft on one virtual clock. What happens next is in a heap; who is served next is the
+//! operator's own queue and gate.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use defender_tenant_operator::core::gate::Gate;
+use defender_tenant_operator::core::queue::{Dispatch, Queue};
+use defender_tenant_operator::core::resume::resume;
+use defender_tenant_operator::core::schedule::{RefreshPolicy, bucket, refresh_at};
+use jiff::SignedDuration;
+
+use super::costs::Costs;
+use super::entra::Entra;
+use super::host::Host;
+use super::parties::Parties;
+use super::scratch::Scratch;
+use super::setup::{Kind, Lifetimes, Machines, Setup, Start};
+use super::tally::{OVERDUE, Tally};
+use super::tenant::{Row, mark, write_uid};
+use super::turn::Turn;
+use crate::clock::{MILLI, MINUTE, Micros, SECOND, at, at_second, second, second_of};
+use crate::random::{Random, mix};
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// A minute is over.
+    Minute,
+    /// An outage begins, or ends.
+    Begins(usize),
+    Ends(usize),
+    /// A shard looks at its queue.
+    Look(u16),
+    /// Something that a turn of a shard waits for is done.
+    Done(u16, u32),
+}
+
+/// One process of the operator.
+pub struct Shard {
+    pub cluster: u16,
+    pub gate: Gate,
+    pub queue: Queue<u32>,
+    pub turns: Vec<Option<Turn>>,
+    pub free: Vec<u32>,
+    looks_at: Micros,
+    pub host: usize,
+    /// Events of an earlier process of this shard count no more.
+    pub life: u32,
+}
+
+pub struct World {
+    pub setup: Setup,
+    pub costs: Costs,
+    pub now: Micros,
+    pub rows: Vec<Row>,
+    /// The number of the first row among all tenants of the run.
+    numbers: Vec<u32>,
+    namespaces: Vec<Arc<str>>,
+    pub shards: Vec<Shard>,
+    pub hosts: Vec<Host>,
+    pub parties: Parties,
+    pub scratch: Scratch,
+    pub entra: Entra,
+    pub tally: Tally,
+    /// What Microsoft will answer, and the replies of each event.
+    heap: BinaryHeap<Reverse<(Micros, u64, Event)>>,
+    order: u64,
+    restarted_at: Micros,
+}
+
+impl World {
+    /// These clusters of a run.
+    pub fn new(setup: &Setup, costs: Costs, clusters: std::ops::Range<u16>) -> Self {
+        let apps: Vec<u16> = (0..setup.apps)
+            .filter(|app| clusters.contains(&(app % setup.clusters)))
+            .collect();
+        let parties = Parties::new(
+            setup.seed,
+            apps.iter().copied(),
+            setup.credentials,
+            setup.min_remaining,
+        );
+        let mut world = Self {
+            scratch: Scratch::new(setup.seed, &parties, setup.margin),
+            entra: Entra::new(
+                setup.lifetimes,
+                setup.limits,
+                mix(setup.seed) ^ u64::from(clusters.start),
+            ),
+            tally: Tally::new(setup.outages.len()),
+            costs,
+            now: 0,
+            rows: Vec::new(),
+            numbers: Vec::new(),
+            namespaces: (0..setup.namespaces)
+                .map(|n| format!("customers-{n}").into())
+                .collect(),
+            shards: Vec::new(),
+            hosts: Vec::new(),
+            parties,
+            heap: BinaryHeap::new(),
+            order: 0,
+            restarted_at: Micros::MIN,
+            setup: setup.clone(),
+        };
+        world.machines(clusters.clone());
+        world.people(&clusters);
+        for (n, outage) in setup.outages.iter().enumerate() {
+            world.schedule(outage.from, Event::Begins(n));
+            world.schedule(outage.until, Event::Ends(n));
+        }
+        world.schedule(MINUTE, Event::Minute);
+        for shard in 0..world.shards.len() {
+            world.begin(shard);
+        }
+        world
+    }
+
+    fn machines(&mut self, clusters: std::ops::Range<u16>) {
+        for cluster in clusters {
+            let (server, own) = match self.setup.machines {
+                Machines::One { cores } => (cores, None),
+                Machines::Apart { server, shard } => (server, Some(shard)),
+            };
+            self.hosts.push(Host::new(server));
+            let first = self.hosts.len() - 1;
+            for _ in 0..self.setup.shards {
+                let host = own.map_or(first, |cores| {
+                    self.hosts.push(Host::new(cores));
+                    self.hosts.len() - 1
+                });
+                self.shards.push(Shard {
+                    cluster: u16::try_from(first).unwrap_or(0),
+                    gate: Gate::new(self.setup.entra_rate / f64::from(self.setup.shards)),
+                    queue: Queue::default(),
+                    turns: Vec::new(),
+                    free: Vec::new(),
+                    looks_at: Micros::MAX,
+                    host,
+                    life: 0,
+                });
+            }
+            debug_assert!(usize::from(cluster) < usize::from(self.setup.clusters));
+        }
+    }
+
+    /// The tenants of these clusters.
+    fn people(&mut self, clusters: &std::ops::Range<u16>) {
+        let setup = self.setup.clone();
+        let policy = RefreshPolicy {
+            min_remaining: SignedDuration::from_secs(i64::from(setup.min_remaining)),
+            margin: SignedDuration::from_secs(setup.margin),
+        };
+        let mut uid = String::new();
+        let mut counts = vec![0; self.shards.len()];
+        for n in 0..setup.tenants {
+            let app = u16::try_from(n % u32::from(setup.apps)).unwrap_or(0);
+            let cluster = app % setup.clusters;
+            if !clusters.contains(&cluster) {
+                continue;
+            }
+            write_uid(setup.seed, n, &mut uid);
+            let part = usize::from(bucket(&uid)) * usize::from(setup.shards) / 256;
+            let shard = usize::from(cluster - clusters.start) * usize::from(setup.shards) + part;
+            counts[shard] += 1;
+            let mut random = Random::new(mix(u64::from(n)) ^ setup.seed);
+            let mut row = Row {
+                app,
+                shard: u16::try_from(shard).unwrap_or(0),
+                region: u8::try_from(random.next() % u64::from(setup.regions)).unwrap_or(0),
+                life: setup.lifetimes.of(setup.seed, n),
+                ..Row::default()
+            };
+            match setup.start {
+                Start::Together => row.set(mark::NEW, true),
+                Start::Settled => {
+                    settle(&mut row, &uid, policy, setup.lifetimes, &mut random);
+                    row.by = self.parties.app(app).credentials[0];
+                }
+            }
+            self.rows.push(row);
+            self.numbers.push(n);
+        }
+        self.tally.shards = counts;
+    }
+
+    pub fn schedule(&mut self, at: Micros, event: Event) {
+        self.order += 1;
+        self.heap
+            .push(Reverse((at.max(self.now), self.order, event)));
+    }
+
+    /// Who this row is in the whole run.
+    pub fn number(&self, row: u32) -> u32 {
+        self.numbers[row as usize]
+    }
+
+    fn namespace(&self, row: u32) -> &Arc<str> {
+        let number = self.number(row) / u32::from(self.setup.apps);
+        &self.namespaces[(number % self.setup.namespaces) as usize]
+    }
+
+    /// Something happened to this tenant.
+    pub fn wake(&mut self, row: u32) {
+        let known = self.rows[row as usize];
+        let namespace = self.namespace(row).clone();
+        let expires_at = (known.told_expires != 0).then(|| at_second(known.told_expires));
+        let shard = &mut self.shards[usize::from(known.shard)];
+        shard.queue.wake(&row, &namespace, expires_at);
+    }
+
+    /// A shard's process begins: it reads what the cluster holds.
+    fn begin(&mut self, shard: usize) {
+        let now = at(self.now);
+        let mut newest = std::collections::HashMap::new();
+        for row in self.rows.iter().filter(|row| row.holds()) {
+            let issued = newest.entry(row.by).or_insert(row.issued);
+            *issued = row.issued.max(*issued);
+        }
+        for row in 0..u32::try_from(self.rows.len()).unwrap_or(0) {
+            let known = &mut self.rows[row as usize];
+            if usize::from(known.shard) != shard {
+                continue;
+            }
+            known.set(mark::VERIFIED | mark::PROVING, false);
+            let known = *known;
+            if known.attempts != 0 {
+                self.scratch
+                    .load(self.numbers[row as usize], &known, &self.parties);
+                let key = self.key(known.attempt_by);
+                let gate = &mut self.shards[shard].gate;
+                resume(
+                    gate,
+                    &self.scratch.tenant.status,
+                    key,
+                    true,
+                    newest
+                        .get(&known.attempt_by)
+                        .map(|issued| at_second(*issued)),
+                    now,
+                );
+            }
+            self.wake(row);
+        }
+        self.look(shard, self.now);
+    }
+
+    /// Runs to the end.
+    pub fn run(mut self) -> Tally {
+        while let Some(Reverse((when, _, event))) = self.heap.pop() {
+            if when > self.setup.duration {
+                break;
+            }
+            self.now = when;
+            self.tally.events += 1;
+            match event {
+                Event::Minute => {
+                    self.minute();
+                    self.schedule(when + MINUTE, Event::Minute);
+                }
+                Event::Begins(n) => self.outage(n, true),
+                Event::Ends(n) => self.outage(n, false),
+                Event::Look(shard) => {
+                    let shard = usize::from(shard);
+                    if self.shards[shard].looks_at == when {
+                        self.shards[shard].looks_at = Micros::MAX;
+                        self.give_turns(shard);
+                    }
+                }
+                Event::Done(shard, turn) => self.ended(usize::from(shard), turn),
+            }
+            if self.setup.until_well && self.is_well() {
+                self.tally.well_at = Some(self.now);
+                break;
+            }
+        }
+        self.left();
+        self.tally
+    }
+
+    fn is_well(&self) -> bool {
+        let over = self
+            .setup
+            .outages
+            .iter()
+            .all(|outage| outage.until <= self.now);
+        over && self.tally.first >= self.rows.len() as u64
+            && self.shards.iter().all(|shard| {
+                shard.queue.running() == 0
+                    && shard.queue.ready_len() == 0
+                    && shard.queue.parked_len() == 0
+            })
+            && self.rows.iter().all(|row| row.holds() && row.error == 0)
+    }
+
+    fn ended(&mut self, shard: usize, turn: u32) {
+        // Its process may be gone: then the event's turn isn't this one.
+        let slot = (turn & 0xffff) as usize;
+        let life = turn >> 16;
+        if self.shards[shard].life & 0xffff != life
+            || self.shards[shard]
+                .turns
+                .get(slot)
+                .is_none_or(Option::is_none)
+        {
+            return;
+        }
+        self.done(shard, turn & 0xffff);
+        self.give_turns(shard);
+    }
+
+    /// How a turn is named in events.
+    pub fn name(&self, shard: usize, slot: u32) -> (u16, u32) {
+        (
+            u16::try_from(shard).unwrap_or(0),
+            slot | (self.shards[shard].life & 0xffff) << 16,
+        )
+    }
+
+    /// As the operator's dispatcher does: fills the slots, and sleeps until there may be something to do.
+    pub fn give_turns(&mut self, shard: usize) {
+        let now = at(self.now);
+        let slots = self.setup.concurrency;
+        loop {
+            let mut begun: Vec<Dispatch<u32>> = Vec::new();
+            {
+                let Shard { gate, queue, .. } = &mut self.shards[shard];
+                let calls = |fingerprint| gate.calls(fingerprint, now);
+                while let Some(dispatch) = queue.next_slot(slots, now, calls) {
+                    begun.push(dispatch);
+                }
+            }
+            if begun.is_empty() {
+                break;
+            }
+            for dispatch in begun {
+                self.turn(shard, dispatch);
+            }
+        }
+        let Shard { gate, queue, .. } = &self.shards[shard];
+        let next = queue.next_slot_at(slots, now, |fingerprint| gate.calls(fingerprint, now));
+        if let Some(next) = next {
+            self.look(shard, crate::clock::micros(next).max(self.now + MILLI));
+        }
+    }
+
+    pub fn look(&mut self, shard: usize, at: Micros) {
+        if at < self.shards[shard].looks_at {
+            self.shards[shard].looks_at = at;
+            self.schedule(at, Event::Look(u16::try_from(shard).unwrap_or(0)));
+        }
+    }
+
+    fn outage(&mut self, n: usize, begins: bool) {
+        let outage = self.setup.outages[n];
+        match outage.kind {
+            Kind::Entra(down) => self.entra.down = begins.then_some(down),
+            Kind::Region { retry_after } => {
+                self.entra.throttled = begins.then_some((0, retry_after))
+            }
+            Kind::Credential { replaced } => self.credential(begins, replaced),
+            Kind::Restart if begins => {
+                self.restarted_at = self.now;
+                for shard in 0..self.shards.len() {
+                    self.restart(shard);
+                }
+            }
+            Kind::Restart => {}
+        }
+        if !begins {
+            let now = second_of(self.now);
+            let concerned = self
+                .rows
+                .iter()
+                .filter(|row| outage.concerns(row.app, row.region));
+            let (mut all, mut backlog) = (0, 0);
+            for row in concerned {
+                all += 1;
+                backlog += u32::from(row.refresh <= now);
+            }
+            let recovery = &mut self.tally.recoveries[n];
+            (recovery.concerned, recovery.backlog) = (all, backlog);
+        }
+    }
+
+    fn credential(&mut self, begins: bool, replaced: bool) {
+        // In one cluster only.
+        if !self.rows.iter().any(|row| row.app == 0) {
+            return;
+        }
+        if begins {
+            self.entra.dead.push(self.parties.app(0).credentials[0]);
+        } else if replaced {
+            let old = self.parties.replace_first(0, at(self.now));
+            for shard in &mut self.shards {
+                shard.gate.retain(|fingerprint| Some(*fingerprint) != old);
+            }
+            self.wake_users(0, None);
+        } else {
+            self.entra.dead.clear();
+        }
+    }
+
+    /// Everybody who has this application's credential, of one shard or of all.
+    pub fn wake_users(&mut self, app: u16, of: Option<usize>) {
+        for row in 0..u32::try_from(self.rows.len()).unwrap_or(0) {
+            let known = &self.rows[row as usize];
+            if known.app == app && of.is_none_or(|shard| usize::from(known.shard) == shard) {
+                self.wake(row);
+            }
+        }
+        for shard in 0..self.shards.len() {
+            if of.is_none_or(|of| of == shard) {
+                self.look(shard, self.now);
+            }
+        }
+    }
+
+    fn restart(&mut self, shard: usize) {
+        let known = &mut self.shards[shard];
+        known.life += 1;
+        known.gate = Gate::new(self.setup.entra_rate / f64::from(self.setup.shards));
+        known.queue = Queue::default();
+        known.turns.clear();
+        known.free.clear();
+        known.looks_at = Micros::MAX;
+        self.begin(shard);
+    }
+
+    /// A moment after a restart, which loses what was under way.
+    pub fn is_just_restarted(&self) -> bool {
+        self.now < self.restarted_at.saturating_add(MINUTE)
+    }
+
+    fn minute(&mut self) {
+        let now = second_of(self.now);
+        let promise = self.setup.min_remaining;
+        let open: Vec<_> = self
+            .setup
+            .outages
+            .iter()
+            .enumerate()
+            .filter(|(n, outage)| {
+                outage.until <= self.now && self.tally.recoveries[*n].took.is_none()
+            })
+            .map(|(n, outage)| (n, *outage))
+            .collect();
+        let mut waiting = vec![0_u32; open.len()];
+        let (mut overdue, mut late) = (0, 0);
+        for row in &self.rows {
+            if row.refresh + OVERDUE < now {
+                overdue += 1;
+                for (at, (_, outage)) in open.iter().enumerate() {
+                    waiting[at] += u32::from(outage.concerns(row.app, row.region));
+                }
+            }
+            late += u32::from(row.expires - promise < now);
+        }
+        let concerned = waiting.iter().copied().max().unwrap_or(0);
+        for (waiting, (n, outage)) in waiting.into_iter().zip(open) {
+            if waiting == 0 {
+                self.tally.recoveries[n].took = Some(self.now - outage.until);
+            }
+        }
+        let minute = self.tally.minute(self.now - SECOND);
+        (minute.overdue, minute.late, minute.concerned) = (overdue, late, concerned);
+    }
+
+    /// Who has no token at the end that he should have.
+    fn left(&mut self) {
+        if self.setup.until_well {
+            return;
+        }
+        let now = second_of(self.now.min(self.setup.duration));
+        for n in 0..self.rows.len() {
+            let row = self.rows[n];
+            if row.expires - self.setup.min_remaining < now {
+                self.late(&row, now);
+            }
+        }
+    }
+
+    /// A token that came later than promised, or not at all: whose fault it is.
+    pub fn late(&mut self, row: &Row, now: i32) {
+        // What was promised ended here, whatever became of the token since.
+        let missed = row.told_expires.max(row.expires) - self.setup.min_remaining;
+        let explains = |(n, outage): &(usize, &super::setup::Outage)| {
+            let began = second_of(outage.from);
+            let over = self.tally.recoveries[*n]
+                .took
+                .map(|took| second_of(outage.until + took));
+            outage.concerns(row.app, row.region)
+                && began <= now
+                && over.is_none_or(|over| missed.min(now) <= over)
+        };
+        let found = self
+            .setup
+            .outages
+            .iter()
+            .enumerate()
+            .find(explains)
+            .map(|(n, _)| n);
+        match found {
+            Some(n) => self.tally.recoveries[n].late += 1,
+            None => self.tally.late += 1,
+        }
+    }
+}
+
+/// A token of some age.
+fn settle(
+    row: &mut Row,
+    uid: &str,
+    policy: RefreshPolicy,
+    lifetimes: Lifetimes,
+    random: &mut Random,
+) {
+    let life = match lifetimes {
+        Lifetimes::EachToken(..) => row.life,
+        Lifetimes::Fixed(life) => life,
+        Lifetimes::EachTenant(..) => row.life,
+    };
+    let life = i32::try_from(life).unwrap_or(i32::MAX);
+    let zero = at_second(0);
+    let due = second(refresh_at(zero, at_second(life), None, policy, uid)).max(1);
+    let age = i32::try_from(random.between(0, u32::try_from(due - 1).unwrap_or(0))).unwrap_or(0);
+    row.issued = -age;
+    row.expires = life - age;
+    row.refresh = due - age;
+    row.told_issued = row.issued;
+    row.told_expires = row.expires;
+    row.marks = mark::OBSERVED | mark::NAMED;
+}
