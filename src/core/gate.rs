@@ -279,6 +279,8 @@ impl Gate {
         };
         if throttled {
             lane.bucket.throttled(key.tenant, now);
+        } else if outcome == Outcome::Token {
+            lane.bucket.accepted(now);
         }
         let (effect, scope) = lane.breaker.report(uid, outcome, alone, now);
         let progress = (scope == Some(Scope::Credential))

@@ -12,6 +12,10 @@ pub const FLOOR: f64 = 5.0;
 const DISTINCT: usize = 3;
 const WINDOW: SignedDuration = SignedDuration::from_mins(1);
 
+/// As long as a smaller share of the answers than this says so, Microsoft throttles tenants (a region, say) and not the credential.
+/// At a limit of the credential's own that is a little above what is asked for, the few who are throttled come again.
+const THROTTLED_SHARE: f64 = 0.25;
+
 /// Each [`RECOVER_EVERY`] without another halving gives this share of the full rate back.
 const RECOVER_SHARE: f64 = 0.05;
 const RECOVER_EVERY: SignedDuration = SignedDuration::from_secs(10);
@@ -25,6 +29,9 @@ pub struct Bucket {
     filled_at: Timestamp,
     slowed_at: Timestamp,
     throttled: Vec<(TenantId, Timestamp)>,
+    /// Answers of about the last [`WINDOW`]: tokens, and all of them; each counts less the older it is.
+    answers: (f64, f64),
+    answered_at: Timestamp,
 }
 
 impl Bucket {
@@ -38,6 +45,8 @@ impl Bucket {
             filled_at: now,
             slowed_at: now,
             throttled: Vec::new(),
+            answers: (0.0, 0.0),
+            answered_at: now,
         };
         bucket.tokens = bucket.size();
         bucket
@@ -122,19 +131,38 @@ impl Bucket {
         saturating_add(now, wait)
     }
 
+    /// Microsoft gave a token.
+    pub fn accepted(&mut self, now: Timestamp) {
+        self.answered(1.0, now);
+    }
+
+    fn answered(&mut self, token: f64, now: Timestamp) {
+        let age = now.duration_since(self.answered_at).as_secs_f64();
+        let weight = (-age.max(0.0) / WINDOW.as_secs_f64()).exp();
+        self.answers.0 = self.answers.0 * weight + token;
+        self.answers.1 = self.answers.1 * weight + 1.0;
+        self.answered_at = now;
+    }
+
     /// Microsoft throttled this tenant.
     pub fn throttled(&mut self, tenant: TenantId, now: Timestamp) {
         let since = saturating_sub(now, WINDOW);
         self.throttled
             .retain(|(other, at)| *at > since && *other != tenant);
         self.throttled.push((tenant, now));
-        if self.throttled.len() >= DISTINCT {
+        self.answered(0.0, now);
+        let (tokens, all) = self.answers;
+        let many = all - tokens >= THROTTLED_SHARE * all;
+        if self.throttled.len() >= DISTINCT && many {
             self.fill(now);
             self.rate = (self.rate / 2.0).max(FLOOR.min(self.ceiling));
             self.tokens = self.tokens.min(self.size());
             self.slowed_at = now;
-            // The next halving needs three tenants of its own.
+            // The next halving needs three tenants, and answers, of its own.
             self.throttled.clear();
+            self.answers = (0.0, 0.0);
+        } else if self.throttled.len() > DISTINCT {
+            self.throttled.remove(0);
         }
     }
 }
@@ -217,6 +245,33 @@ mod tests {
         assert!((bucket.rate() - 9.0).abs() < 0.1);
         let _ = bucket.take(at(1_000_000));
         assert!((bucket.rate() - 40.0).abs() < 0.1);
+    }
+
+    #[test]
+    fn tenants_throttled_among_many_that_are_not_slow_nobody_down() {
+        let slowed = |tokens: i64| {
+            let mut bucket = Bucket::new(40.0, at(0));
+            for n in 0..30 {
+                for _ in 0..tokens {
+                    bucket.accepted(at(i64::from(n) * 100));
+                }
+                bucket.throttled(tenant(n), at(i64::from(n) * 100));
+            }
+            (bucket.rate(), bucket.throttled.len())
+        };
+        assert_eq!(slowed(4), (40.0, DISTINCT));
+        assert!(slowed(2).0 < 39.0);
+        let mut bucket = Bucket::new(40.0, at(0));
+        for _ in 0..1_000 {
+            bucket.accepted(at(0));
+        }
+        for n in 0..3 {
+            bucket.throttled(tenant(n), at(600_000));
+        }
+        assert!(
+            (bucket.rate() - 20.0).abs() < 0.1,
+            "ten minutes ago is long ago"
+        );
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::plan::plan;
 use super::queue::Finish;
 use super::schedule::saturating_add;
 
+/// Longer than tokens live.
+const BEHIND: SignedDuration = SignedDuration::from_hours(48);
+
 /// Whether the status may have to say something new.
 #[must_use]
 pub fn is_told(g: &Gathered<'_>) -> bool {
@@ -42,8 +45,31 @@ pub fn finish(g: &Gathered<'_>, troubled: Option<SignedDuration>, now: Timestamp
     Finish {
         wake_at: [planned, retry].into_iter().flatten().min(),
         lane,
-        expires_at: g.live(now).map(|held| held.expires_at),
+        expires_at: urgency(g, now),
         gone: false,
+    }
+}
+
+/// The token's expiry. Whom Microsoft has just turned away stands behind those whom it hasn't: a throttled region, whose
+/// tenants come back each minute and expire first, must not take all of a credential's requests.
+fn urgency(g: &Gathered<'_>, now: Timestamp) -> Option<Timestamp> {
+    let expires_at = g.live(now).map(|held| held.expires_at);
+    let turned_away = match &g.session.minted {
+        Some(Minted::Failed { scope, .. }) => *scope == Scope::Service,
+        Some(_) => false,
+        None => {
+            let status = &g.tenant.status;
+            let error = status
+                .last_error
+                .as_ref()
+                .filter(|_| status.attempt.is_some());
+            error.is_some_and(|error| error.scope == Scope::Service.as_str())
+        }
+    };
+    if turned_away {
+        Some(saturating_add(expires_at.unwrap_or(now), BEHIND))
+    } else {
+        expires_at
     }
 }
 
@@ -58,4 +84,46 @@ pub fn is_superseded(g: &Gathered<'_>, fingerprint: &str) -> bool {
         })
     );
     refused && g.is_other_and_fine(fingerprint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::errors::Failure;
+    use crate::core::testing::{LIFE, World, at, code, http};
+
+    fn failed(verdict: crate::core::errors::Verdict) -> Minted {
+        Minted::Failed {
+            scope: verdict.scope,
+            failure: Failure::from(verdict),
+            progress: None,
+        }
+    }
+
+    fn urgency_after(minted: Option<Minted>, token: bool) -> Option<Timestamp> {
+        let mut world = World::settled();
+        if !token {
+            world.target = crate::core::gathered::TargetView::Absent;
+        }
+        world.session.minted = minted;
+        finish(&world.g(), None, at(1)).expires_at
+    }
+
+    #[test]
+    fn who_was_throttled_stands_behind_all_others_and_in_their_order() {
+        let expires = at(LIFE);
+        assert_eq!(urgency_after(None, true), Some(expires));
+        assert_eq!(
+            urgency_after(Some(failed(code(7_000_222))), true),
+            Some(expires)
+        );
+        let behind = expires + BEHIND;
+        assert_eq!(urgency_after(Some(failed(http(429))), true), Some(behind));
+        assert_eq!(urgency_after(Some(failed(http(503))), true), Some(behind));
+        assert_eq!(urgency_after(None, false), None);
+        assert_eq!(
+            urgency_after(Some(failed(http(429))), false),
+            Some(at(1) + BEHIND)
+        );
+    }
 }

@@ -39,6 +39,9 @@ pub struct Scratch {
     pub tenant_id: TenantId,
     memo: Memo,
     target: TargetView,
+    /// Who was taken in last, and what his tokens are minted for.
+    loaded: Option<(u32, u16)>,
+    inputs: String,
     token: TokenStatus,
     policy: Policy,
 }
@@ -65,6 +68,8 @@ impl Scratch {
             tenant_id: parse(&uid),
             memo: Memo::default(),
             target: TargetView::Absent,
+            loaded: None,
+            inputs: String::new(),
             token: TokenStatus {
                 issued_at: time.clone(),
                 expires_at: time.clone(),
@@ -86,8 +91,13 @@ impl Scratch {
 
     /// Takes a tenant in.
     pub fn load(&mut self, n: u32, row: &Row, parties: &Parties) {
-        write_uid(self.seed, n, &mut self.tenant.uid);
-        self.tenant_id = parse(&self.tenant.uid);
+        if self.loaded != Some((n, row.app)) {
+            write_uid(self.seed, n, &mut self.tenant.uid);
+            self.tenant_id = parse(&self.tenant.uid);
+            let client = parties.application(row.app).client_id;
+            self.inputs = mint_inputs(parties.endpoints.audience, client, self.tenant_id);
+            self.loaded = Some((n, row.app));
+        }
         self.memo.proving = row.has(mark::PROVING);
         self.target = self.target_of(row, parties);
         self.load_status(row, parties);
@@ -97,7 +107,6 @@ impl Scratch {
         if !row.holds() {
             return TargetView::Absent;
         }
-        let application = parties.application(row.app);
         TargetView::Ours(Owned {
             uid: String::new(),
             resource_version: String::new(),
@@ -106,11 +115,7 @@ impl Scratch {
                 expires_at: at_second(row.expires),
                 refresh_at: at_second(row.refresh),
                 digest: String::new(),
-                mint_inputs: mint_inputs(
-                    parties.endpoints.audience,
-                    application.client_id,
-                    self.tenant_id,
-                ),
+                mint_inputs: self.inputs.clone(),
                 origin: Origin {
                     fingerprint: parties.credential(row.by).text.clone(),
                     grant: None,

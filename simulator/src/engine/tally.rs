@@ -69,8 +69,6 @@ pub struct Tally {
     pub well_at: Option<Micros>,
     /// Tenants of each shard.
     pub shards: Vec<u32>,
-    /// Minted twice or more within a minute after a restart: tokens that were lost with the process.
-    pub lost: u64,
 }
 
 impl Tally {
@@ -136,7 +134,6 @@ impl Tally {
         self.unknown += other.unknown;
         self.turns += other.turns;
         self.events += other.events;
-        self.lost += other.lost;
         self.used += other.used;
         self.well_at = self.well_at.max(other.well_at);
         self.shards.extend(&other.shards);

@@ -67,7 +67,6 @@ pub struct World {
     /// What Microsoft will answer, and the replies of each event.
     heap: BinaryHeap<Reverse<(Micros, u64, Event)>>,
     order: u64,
-    restarted_at: Micros,
 }
 
 impl World {
@@ -102,7 +101,6 @@ impl World {
             parties,
             heap: BinaryHeap::new(),
             order: 0,
-            restarted_at: Micros::MIN,
             setup: setup.clone(),
         };
         world.machines(clusters.clone());
@@ -362,7 +360,6 @@ impl World {
             }
             Kind::Credential { replaced } => self.credential(begins, replaced),
             Kind::Restart if begins => {
-                self.restarted_at = self.now;
                 for shard in 0..self.shards.len() {
                     self.restart(shard);
                 }
@@ -427,11 +424,6 @@ impl World {
         known.free.clear();
         known.looks_at = Micros::MAX;
         self.begin(shard);
-    }
-
-    /// A moment after a restart, which loses what was under way.
-    pub fn is_just_restarted(&self) -> bool {
-        self.now < self.restarted_at.saturating_add(MINUTE)
     }
 
     fn minute(&mut self) {

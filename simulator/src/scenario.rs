@@ -1,0 +1,292 @@
+//! The runs that tables and plots are made of; the same ones, smaller, are tests.
+
+use crate::calibration::Calibration;
+use crate::clock::{DAY, HOUR, MINUTE, Micros};
+use crate::engine;
+use crate::engine::setup::{Down, Kind, Lifetimes, Limit, Limits, Outage, Setup, Start};
+use crate::engine::tally::{Minute, Tally};
+
+/// A run, and what it shows.
+pub struct Scenario {
+    pub name: &'static str,
+    pub says: String,
+    pub setup: Setup,
+    /// The part that is steady: no outage, and no herd that has yet to spread.
+    pub steady_from: Option<Micros>,
+}
+
+/// A run with its counts.
+pub struct Outcome {
+    pub scenario: Scenario,
+    pub tally: Tally,
+    /// Seconds that it took to compute.
+    pub took: f64,
+}
+
+/// Tenants a cluster at the most: a quarter of a million, of which etcd holds two fifths of its 8 GB.
+const CLUSTER: u32 = 250_000;
+/// An outage begins so long after the beginning.
+const BEFORE: Micros = 2 * HOUR;
+
+/// How so many tenants are served: as `docs/scaling.md` tells.
+pub fn deployment(tenants: u32, duration: Micros) -> Setup {
+    let clusters = tenants.div_ceil(CLUSTER).max(1);
+    let shards = match tenants.div_ceil(clusters) {
+        0..20_001 => 1,
+        20_001..60_001 => 2,
+        _ => 4,
+    };
+    // One application a 125,000 tenants, so that one credential's end isn't everybody's.
+    let apps = clusters * if tenants > 50_000 { 2 } else { 1 };
+    let narrow = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    Setup {
+        clusters: narrow(clusters),
+        shards: narrow(shards),
+        apps: narrow(apps),
+        namespaces: 20,
+        regions: 4,
+        ..Setup::new(tenants, duration)
+    }
+    .paced()
+}
+
+impl Setup {
+    /// `--entra-rate`: twice what an application's tenants need when nothing is wrong.
+    pub fn paced(mut self) -> Self {
+        self.entra_rate = 2.0 * self.steady() / f64::from(self.apps);
+        self
+    }
+
+    /// All applications' rates together.
+    pub fn cap(&self) -> f64 {
+        self.entra_rate * f64::from(self.apps)
+    }
+}
+
+/// What a recovery may take: its backlog over the rate that is left beside the steady one, and a tenth.
+pub fn bound(setup: &Setup, concerned: u32, backlog: u32) -> f64 {
+    let share = f64::from(concerned) / f64::from(setup.tenants.max(1));
+    let spare = (setup.cap() - setup.steady()) * share;
+    f64::from(backlog) / spare * 1.1
+}
+
+fn scenario(name: &'static str, says: &str, setup: Setup) -> Scenario {
+    Scenario {
+        name,
+        says: says.to_owned(),
+        setup,
+        steady_from: None,
+    }
+}
+
+fn outage(
+    name: &'static str,
+    says: &str,
+    tenants: u32,
+    kind: Kind,
+    lasts: Micros,
+    rest: Micros,
+) -> Scenario {
+    let mut setup = deployment(tenants, BEFORE + lasts + rest);
+    setup.outages = vec![Outage {
+        kind,
+        from: BEFORE,
+        until: BEFORE + lasts,
+    }];
+    scenario(name, says, setup)
+}
+
+/// Nothing goes wrong.
+pub fn calm(tenants: u32, days: u32) -> Vec<Scenario> {
+    let duration = Micros::from(days) * DAY;
+    let settled = Scenario {
+        steady_from: Some(HOUR),
+        ..scenario(
+            "steady",
+            "lifetimes of 60 to 90 minutes",
+            deployment(tenants, duration),
+        )
+    };
+    let mut fixed = deployment(tenants, DAY);
+    fixed.lifetimes = Lifetimes::Fixed(3_600);
+    fixed.start = Start::Together;
+    let together = Scenario {
+        // After so many rounds of the jitter the herd has spread.
+        steady_from: Some(10 * HOUR),
+        ..scenario(
+            "together",
+            "lifetimes of 60 minutes, all tenants created at once",
+            fixed.paced(),
+        )
+    };
+    let mut wide = deployment(tenants, DAY);
+    wide.lifetimes = Lifetimes::EachTenant(600, 86_400);
+    wide.min_remaining = 60;
+    let wide = Scenario {
+        steady_from: Some(HOUR),
+        ..scenario(
+            "wide",
+            "lifetimes of 10 minutes to 24 hours, by policy of each tenant",
+            wide.paced(),
+        )
+    };
+    vec![settled, together, wide]
+}
+
+/// Each outage by itself.
+pub fn outages(tenants: u32) -> Vec<Scenario> {
+    let dead = Kind::Credential { replaced: true };
+    let mut second = outage(
+        "second credential",
+        "one of an application's two credentials refused for a day",
+        tenants,
+        dead,
+        DAY,
+        2 * HOUR,
+    );
+    second.setup.credentials = 2;
+    vec![
+        outage(
+            "Entra 503",
+            "503 from all of Entra for an hour",
+            tenants,
+            Kind::Entra(Down::Refuses),
+            HOUR,
+            4 * HOUR,
+        ),
+        outage(
+            "Entra silent",
+            "no answer from Entra for an hour",
+            tenants,
+            Kind::Entra(Down::Hangs),
+            HOUR,
+            4 * HOUR,
+        ),
+        outage(
+            "credential",
+            "an application's only credential refused for a day, then replaced",
+            tenants,
+            dead,
+            DAY,
+            4 * HOUR,
+        ),
+        second,
+        outage(
+            "region",
+            "429 with Retry-After 60 for a quarter of the tenants, for an hour",
+            tenants,
+            Kind::Region { retry_after: 60 },
+            HOUR,
+            4 * HOUR,
+        ),
+        outage(
+            "restart",
+            "all shards killed and started",
+            tenants,
+            Kind::Restart,
+            MINUTE,
+            2 * HOUR,
+        ),
+    ]
+}
+
+/// Limits of Microsoft's, as multiples of what is needed when nothing is wrong.
+pub const SWEEP: [(f64, u32); 6] = [
+    (0.9, 60),
+    (1.05, 10),
+    (1.05, 60),
+    (1.25, 60),
+    (1.5, 60),
+    (2.5, 60),
+];
+
+/// An application's limit at these multiples, then a region's and a tenant's.
+pub fn limits(tenants: u32, hours: u32) -> Vec<Scenario> {
+    let duration = Micros::from(hours) * HOUR;
+    let part = |setup: &Setup, times: f64, parts: u16| Limit {
+        rate: times * setup.steady() / f64::from(parts),
+        burst: (times * setup.steady() / f64::from(parts)).max(10.0),
+    };
+    let mut all: Vec<Scenario> = SWEEP
+        .iter()
+        .map(|(times, retry_after)| {
+            let mut setup = deployment(tenants, duration);
+            setup.limits = Limits {
+                app: Some(part(&setup, *times, setup.apps)),
+                retry_after: *retry_after,
+                ..Limits::default()
+            };
+            scenario(
+                "limit",
+                &format!("an application's limit at {times} × steady, Retry-After {retry_after}"),
+                setup,
+            )
+        })
+        .collect();
+    for times in [1.05, 1.5] {
+        let mut setup = deployment(tenants, duration);
+        setup.limits = Limits {
+            region: Some(part(&setup, times, u16::from(setup.regions))),
+            retry_after: 60,
+            ..Limits::default()
+        };
+        all.push(scenario(
+            "limit",
+            &format!("a region's limit at {times} × steady, Retry-After 60"),
+            setup,
+        ));
+    }
+    let mut setup = deployment(tenants, duration);
+    setup.limits = Limits {
+        tenant: Some(Limit {
+            rate: 1.0 / 600.0,
+            burst: 1.0,
+        }),
+        retry_after: 60,
+        ..Limits::default()
+    };
+    all.push(scenario(
+        "limit",
+        "a tenant's limit at one request in ten minutes, Retry-After 60",
+        setup,
+    ));
+    all
+}
+
+/// Runs it.
+pub fn run(scenario: Scenario, calibration: &Calibration) -> Outcome {
+    let began = std::time::Instant::now();
+    let tally = engine::run(&scenario.setup, calibration.refresh());
+    Outcome {
+        scenario,
+        tally,
+        took: began.elapsed().as_secs_f64(),
+    }
+}
+
+impl Outcome {
+    /// Highest minute and mean, a second, of the steady part or of all.
+    pub fn a_second(&self, count: impl Fn(&Minute) -> u32) -> (f64, f64) {
+        let from = self.scenario.steady_from.unwrap_or(0);
+        let (peak, mean) = self
+            .tally
+            .peak_and_mean(from, self.scenario.setup.duration, count);
+        (peak / 60.0, mean / 60.0)
+    }
+
+    /// Highest minute while an outage lasts and until nobody is overdue, over the steady rate.
+    pub fn worst(&self, n: usize) -> f64 {
+        let outage = self.scenario.setup.outages[n];
+        let took = self.tally.recoveries[n]
+            .took
+            .unwrap_or(self.scenario.setup.duration);
+        let until = (outage.until + took + MINUTE).min(self.scenario.setup.duration);
+        let (peak, _) = self
+            .tally
+            .peak_and_mean(outage.from, until, |minute| minute.requests);
+        peak / 60.0 / self.scenario.setup.steady()
+    }
+}
+
+#[cfg(test)]
+mod tests;
