@@ -114,13 +114,12 @@ fn line(points: &[(f64, f64)]) -> (f64, f64) {
     (each, once)
 }
 
-/// Fits. `machine`: on what it was measured.
-pub fn fit(rows: &[Row], machine: &str) -> Result<Calibration, Missing> {
+/// Fits. `machine`: on what it was measured; `known`: where what the bench doesn't measure comes from.
+pub fn fit(rows: &[Row], machine: &str, known: &Calibration) -> Result<Calibration, Missing> {
     let mut rows = Rows {
         rows,
         used: Vec::new(),
     };
-    let guess = Calibration::default();
     let mut each = |name| rows.of(name).map(|points| line(&points).0 * 1_000.0);
     let mut fitted = Calibration {
         placeholder: false,
@@ -129,7 +128,7 @@ pub fn fit(rows: &[Row], machine: &str) -> Result<Calibration, Missing> {
         server: each("converge_cpu_apiserver")?,
         etcd: each("converge_cpu_etcd")?,
         emulator: each("converge_cpu_emulator")?,
-        ..guess.clone()
+        ..known.clone()
     };
     let refresh = |rows: &mut Rows<'_>, name, first: f64| {
         let points = rows.of(name).ok()?;
@@ -366,7 +365,7 @@ mod tests {
         for row in &mut rows {
             row.value *= 0.97 + 0.06 * random.unit();
         }
-        let fitted = fit(&rows, "a test").unwrap();
+        let fitted = fit(&rows, "a test", &Calibration::default()).unwrap();
         assert!(!fitted.placeholder);
         assert!(
             fitted.fitted.iter().all(|(_, n)| !PREDICTED.contains(n)),
@@ -397,7 +396,10 @@ mod tests {
             .into_iter()
             .filter(|row| row.n == Some(2_000))
             .collect();
-        assert_eq!(fit(&only, "a test").unwrap_err().0, "converge_cpu");
+        assert_eq!(
+            fit(&only, "a test", &Calibration::default()).unwrap_err().0,
+            "converge_cpu"
+        );
     }
 
     #[test]
