@@ -107,7 +107,7 @@ pub fn calm(tenants: u32, days: u32) -> Vec<Scenario> {
             deployment(tenants, duration),
         )
     };
-    let mut fixed = deployment(tenants, DAY);
+    let mut fixed = deployment(tenants, 16 * HOUR);
     fixed.lifetimes = Lifetimes::Fixed(3_600);
     fixed.start = Start::Together;
     let together = Scenario {
@@ -119,7 +119,7 @@ pub fn calm(tenants: u32, days: u32) -> Vec<Scenario> {
             fixed.paced(),
         )
     };
-    let mut wide = deployment(tenants, DAY);
+    let mut wide = deployment(tenants, duration);
     wide.lifetimes = Lifetimes::EachTenant(600, 86_400);
     wide.min_remaining = 60;
     let wide = Scenario {
@@ -138,10 +138,10 @@ pub fn outages(tenants: u32) -> Vec<Scenario> {
     let dead = Kind::Credential { replaced: true };
     let mut second = outage(
         "second credential",
-        "one of an application's two credentials refused for a day",
+        "one of an application's two credentials refused for six hours",
         tenants,
         dead,
-        DAY,
+        6 * HOUR,
         2 * HOUR,
     );
     second.setup.credentials = 2;
@@ -152,7 +152,7 @@ pub fn outages(tenants: u32) -> Vec<Scenario> {
             tenants,
             Kind::Entra(Down::Refuses),
             HOUR,
-            4 * HOUR,
+            3 * HOUR,
         ),
         outage(
             "Entra silent",
@@ -160,7 +160,7 @@ pub fn outages(tenants: u32) -> Vec<Scenario> {
             tenants,
             Kind::Entra(Down::Hangs),
             HOUR,
-            4 * HOUR,
+            3 * HOUR,
         ),
         outage(
             "credential",
@@ -168,7 +168,7 @@ pub fn outages(tenants: u32) -> Vec<Scenario> {
             tenants,
             dead,
             DAY,
-            4 * HOUR,
+            3 * HOUR,
         ),
         second,
         outage(
@@ -177,7 +177,7 @@ pub fn outages(tenants: u32) -> Vec<Scenario> {
             tenants,
             Kind::Region { retry_after: 60 },
             HOUR,
-            4 * HOUR,
+            3 * HOUR,
         ),
         outage(
             "restart",

@@ -22,7 +22,7 @@ use crate::clock::at_second;
 pub struct Known {
     pub credential: Credential,
     pub fingerprint: Fingerprint,
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// An application and which of the credentials are its own.
@@ -139,7 +139,7 @@ impl Parties {
             .unwrap_or_else(|_| unreachable!("a credential that is well-formed"));
         let fingerprint = credential.fingerprint(self.endpoints.login);
         self.known.push(Known {
-            text: fingerprint.to_string(),
+            text: fingerprint.to_string().into(),
             fingerprint,
             credential,
         });
@@ -168,7 +168,7 @@ impl Parties {
     }
 
     pub fn by_text(&self, text: &str) -> Option<u16> {
-        let found = self.known.iter().position(|known| known.text == text)?;
+        let found = self.known.iter().position(|known| *known.text == *text)?;
         u16::try_from(found).ok()
     }
 

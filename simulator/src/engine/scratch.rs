@@ -38,7 +38,8 @@ pub struct Scratch {
     pub tenant: Tenant,
     pub tenant_id: TenantId,
     memo: Memo,
-    target: TargetView,
+    /// The row of one that has a Secret, and the credential of that.
+    held: Option<(Row, Arc<str>)>,
     /// Who was taken in last, and what his tokens are minted for.
     loaded: Option<(u32, u16)>,
     inputs: String,
@@ -67,7 +68,7 @@ impl Scratch {
             tenant,
             tenant_id: parse(&uid),
             memo: Memo::default(),
-            target: TargetView::Absent,
+            held: None,
             loaded: None,
             inputs: String::new(),
             token: TokenStatus {
@@ -99,14 +100,16 @@ impl Scratch {
             self.loaded = Some((n, row.app));
         }
         self.memo.proving = row.has(mark::PROVING);
-        self.target = self.target_of(row, parties);
+        self.held = row
+            .holds()
+            .then(|| (*row, parties.credential(row.by).text.clone()));
         self.load_status(row, parties);
     }
 
-    fn target_of(&self, row: &Row, parties: &Parties) -> TargetView {
-        if !row.holds() {
+    fn target(&self) -> TargetView {
+        let Some((row, by)) = &self.held else {
             return TargetView::Absent;
-        }
+        };
         TargetView::Ours(Owned {
             uid: String::new(),
             resource_version: String::new(),
@@ -117,7 +120,7 @@ impl Scratch {
                 digest: String::new(),
                 mint_inputs: self.inputs.clone(),
                 origin: Origin {
-                    fingerprint: parties.credential(row.by).text.clone(),
+                    fingerprint: by.to_string(),
                     grant: None,
                 },
             }),
@@ -131,19 +134,24 @@ impl Scratch {
             return;
         };
         status.observed_generation = Some(if row.has(mark::OBSERVED) { 1 } else { -1 });
-        status.token = (row.told_expires != 0).then(|| {
-            let mut token = self.token.clone();
+        if row.told_expires == 0 {
+            status.token = None;
+        } else {
+            let token = status.token.get_or_insert_with(|| self.token.clone());
             token.issued_at = seconds(at_second(row.told_issued));
             token.expires_at = seconds(at_second(row.told_expires));
-            token
-        });
-        status.target = row.has(mark::OBSERVED).then(|| TargetStatus {
-            name: parties.target_name.clone(),
-            resource_version: None,
-        });
+        }
+        if !row.has(mark::OBSERVED) {
+            status.target = None;
+        } else if status.target.is_none() {
+            status.target = Some(TargetStatus {
+                name: parties.target_name.clone(),
+                resource_version: None,
+            });
+        }
         status.attempt = (row.attempts != 0).then(|| AttemptStatus {
             generation: 1,
-            fingerprint: parties.credential(row.attempt_by).text.clone(),
+            fingerprint: parties.credential(row.attempt_by).text.to_string(),
             count: i32::from(row.attempts),
             last_at: seconds(at_second(row.attempted)),
             next_at: Some(seconds(at_second(row.again))),
@@ -177,7 +185,7 @@ impl Scratch {
             unproven: lead.unproven,
             changes_at: None,
             proof_at: lead.fresh_again_at.filter(|_| self.memo.proving),
-            target: self.target.clone(),
+            target: self.target(),
             old_target: None,
             memo: &self.memo,
             session,
