@@ -90,7 +90,7 @@ fn draw(area: &DrawingArea<SVGBackend<'_>, Shift>, plot: &Plot<'_>) -> Result<()
 fn short(value: f64) -> String {
     if value >= 1_000_000.0 {
         format!("{} M", (value / 100_000.0).round() / 10.0)
-    } else if value >= 10_000.0 {
+    } else if value >= 1_000.0 {
         format!("{} k", (value / 100.0).round() / 10.0)
     } else if value >= 10.0 || value == 0.0 {
         format!("{value:.0}")

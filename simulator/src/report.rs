@@ -328,6 +328,7 @@ pub fn draw_outages(folder: &Path, outcomes: &[Outcome]) -> Result<(), Box<dyn s
     for outcome in outcomes {
         let setup = &outcome.scenario.setup;
         let overdue = format!("{}: tenants", outcome.scenario.says);
+        let servers = format!("{}: API servers", outcome.scenario.says);
         let plots = [
             Plot {
                 title: &outcome.scenario.says,
@@ -347,6 +348,22 @@ pub fn draw_outages(folder: &Path, outcomes: &[Outcome]) -> Result<(), Box<dyn s
                             (hours(setup.duration), 2.0 * setup.steady()),
                         ],
                     },
+                ],
+            },
+            Plot {
+                title: &servers,
+                across: HOURS,
+                up: REQUESTS,
+                lines: vec![
+                    line("status writes", outcome, |minute| {
+                        f64::from(minute.statuses) / 60.0
+                    }),
+                    line("Secret writes", outcome, |minute| {
+                        f64::from(minute.secrets) / 60.0
+                    }),
+                    line("deletions, reads", outcome, |minute| {
+                        f64::from(minute.others) / 60.0
+                    }),
                 ],
             },
             Plot {
