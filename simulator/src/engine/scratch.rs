@@ -38,8 +38,7 @@ pub struct Scratch {
     pub tenant: Tenant,
     pub tenant_id: TenantId,
     memo: Memo,
-    /// The row of one that has a Secret, and the credential of that.
-    held: Option<(Row, Arc<str>)>,
+    target: TargetView,
     /// Who was taken in last, and what his tokens are minted for.
     loaded: Option<(u32, u16)>,
     inputs: String,
@@ -68,7 +67,7 @@ impl Scratch {
             tenant,
             tenant_id: parse(&uid),
             memo: Memo::default(),
-            held: None,
+            target: TargetView::Absent,
             loaded: None,
             inputs: String::new(),
             token: TokenStatus {
@@ -100,16 +99,14 @@ impl Scratch {
             self.loaded = Some((n, row.app));
         }
         self.memo.proving = row.has(mark::PROVING);
-        self.held = row
-            .holds()
-            .then(|| (*row, parties.credential(row.by).text.clone()));
+        self.target = self.target_of(row, parties);
         self.load_status(row, parties);
     }
 
-    fn target(&self) -> TargetView {
-        let Some((row, by)) = &self.held else {
+    fn target_of(&self, row: &Row, parties: &Parties) -> TargetView {
+        if !row.holds() {
             return TargetView::Absent;
-        };
+        }
         TargetView::Ours(Owned {
             uid: String::new(),
             resource_version: String::new(),
@@ -120,7 +117,7 @@ impl Scratch {
                 digest: String::new(),
                 mint_inputs: self.inputs.clone(),
                 origin: Origin {
-                    fingerprint: by.to_string(),
+                    fingerprint: parties.credential(row.by).text.to_string(),
                     grant: None,
                 },
             }),
@@ -185,7 +182,7 @@ impl Scratch {
             unproven: lead.unproven,
             changes_at: None,
             proof_at: lead.fresh_again_at.filter(|_| self.memo.proving),
-            target: self.target(),
+            target: &self.target,
             old_target: None,
             memo: &self.memo,
             session,
