@@ -10,7 +10,7 @@ mkdir -p "$OUT"
 # What .dockerignore lets into the build, and the build itself.
 inputs() {
   git ls-files -z --cached --others --exclude-standard -- Cargo.toml Cargo.lock LICENSE src emulator devcluster/Cargo.toml \
-    tools/docs/Cargo.toml tools/image Dockerfile .dockerignore rust-toolchain.toml |
+    tools/docs/Cargo.toml benches/Cargo.toml simulator/Cargo.toml tools/image Dockerfile .dockerignore rust-toolchain.toml |
     sort -z | xargs -0 sha256sum | sha256sum
 }
 now=$(inputs)

@@ -25,7 +25,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # It writes beside each manifest, so in a copy.
-cp -r Cargo.toml Cargo.lock src emulator devcluster "$work/"
+cp -r Cargo.toml Cargo.lock src emulator devcluster benches simulator "$work/"
 mkdir "$work/tools"
 cp -r tools/docs "$work/tools/"
 "$ROOT/bin/cargo-cyclonedx" cyclonedx --quiet --manifest-path "$work/Cargo.toml" --format json --spec-version 1.5 \
