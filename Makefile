@@ -8,7 +8,7 @@ CARGO ?= cargo
 BIN ?= $(or $(CARGO_TARGET_DIR),target)/debug
 export BIN
 
-.PHONY: help demo demo-needs test test-unit test-cluster test-interop test-gitops test-operations test-upgrade test-image lint fmt crds chart docs build image image-reproducible clean
+.PHONY: help demo demo-needs test test-unit test-cluster test-interop test-gitops test-operations test-upgrade test-image lint fmt crds chart docs build image image-reproducible simulate clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -105,6 +105,14 @@ image-reproducible: ## Build the images once more from nothing, elsewhere, and c
 
 test-image: ## What the images hold, and that it runs (part of make image)
 	tests/image/run.sh
+
+# Never fewer tenants; DAYS=7 LIMIT_HOURS=6 for more of their life. REPORT=target/bench/report.json sets what was
+# measured beside what is predicted; `target/release/simulator fit --report …` fits the constants first.
+DAYS ?= 1
+LIMIT_HOURS ?= 1
+simulate: ## A million tenants on a virtual clock: tables and plots of docs/scaling.md (half an hour on two quiet cores)
+	$(CARGO) build --release --workspace --bin simulator
+	"$(or $(CARGO_TARGET_DIR),target)/release/simulator" run --days $(DAYS) --limit-hours $(LIMIT_HOURS) --page docs/scaling.md $(if $(REPORT),--report $(REPORT))
 
 clean: ## Remove what was built here (the cluster's programs stay in the user's cache)
 	$(CARGO) clean

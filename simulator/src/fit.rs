@@ -23,8 +23,6 @@ pub struct Row {
 
 /// Sizes that are predicted, never fitted.
 const PREDICTED: [u64; 2] = [2_000, 10_000];
-/// Refreshes of the bench's row of that name.
-const REFRESHES: f64 = 2_000.0;
 /// How long the bench waits before it mends the credential.
 const REFUSED_FOR: Micros = 40 * SECOND;
 
@@ -188,7 +186,7 @@ fn wall(fitted: &mut Calibration, walls: &[(f64, f64)]) {
         (miss, start)
     };
     let share = if walls.len() > 1 {
-        let steps = (0..=40).map(|step| f64::from(step) * 0.025);
+        let steps = (0..=16).map(|step| f64::from(step) * 0.05);
         steps
             .min_by(|a, b| misses(*a).0.total_cmp(&misses(*b).0))
             .unwrap_or(fitted.unaccounted)
@@ -240,7 +238,7 @@ pub fn rotation(calibration: &Calibration, n: f64) -> f64 {
     seconds(tally.well_at) - seconds(Some(REFUSED_FOR + MINUTE))
 }
 
-/// CPU seconds of operator, API server and etcd for the bench's refreshes.
+/// CPU seconds of operator, API server and etcd for so many refreshes.
 pub fn refresh(calibration: &Calibration, n: f64) -> f64 {
     let each = calibration.refresh_operator + calibration.refresh_server + calibration.refresh_etcd;
     each * n / 1_000.0
@@ -322,7 +320,7 @@ fn synthetic(calibration: &Calibration) -> Vec<Row> {
         add("converge_cpu_etcd", n, c.etcd * count / 1_000.0);
         add("converge_cpu_emulator", n, c.emulator * count / 1_000.0);
         if PREDICTED.contains(&n) {
-            add("refresh", n, refresh(c, REFRESHES));
+            add("refresh", n, refresh(c, count));
             add("rotation", n, rotation(c, count));
         } else {
             add(

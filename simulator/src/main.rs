@@ -9,6 +9,7 @@ mod calibration;
 mod clock;
 mod engine;
 mod fit;
+mod page;
 mod plot;
 mod random;
 mod report;
@@ -166,9 +167,9 @@ fn execute(command: Command) -> Result<(), Failed> {
             ));
             eprintln!("all of it in {:.0} s", began.elapsed().as_secs_f64());
             match page {
-                Some(page) => {
-                    let text = std::fs::read_to_string(&page)?;
-                    std::fs::write(page, report::fill(text, &tables)?)?;
+                Some(file) => {
+                    let text = std::fs::read_to_string(&file)?;
+                    std::fs::write(file, page::fill(text, &tables)?)?;
                 }
                 None => tables
                     .iter()

@@ -1,14 +1,17 @@
 //! The discrete-event engine.
 
+mod answer;
 pub mod costs;
 pub mod entra;
 mod host;
+mod outages;
 mod parties;
 mod scratch;
 pub mod setup;
 pub mod tally;
 mod tenant;
 mod turn;
+mod work;
 mod world;
 
 use costs::Costs;
@@ -29,7 +32,7 @@ pub fn run(setup: &Setup, costs: Costs) -> Tally {
             for (n, place) in pair.iter_mut().enumerate() {
                 let cluster = u16::try_from(first * 2 + n).unwrap_or(0);
                 scope.spawn(move || {
-                    *place = Some(World::new(setup, costs, cluster..cluster + 1).run())
+                    *place = Some(World::new(setup, costs, cluster..cluster + 1).run());
                 });
             }
         });

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use defender_tenant_operator::core::gate::Gate;
 use defender_tenant_operator::core::queue::{Dispatch, Queue};
 use defender_tenant_operator::core::resume::resume;
-use defender_tenant_operator::core::schedule::{RefreshPolicy, bucket, refresh_at};
+use defender_tenant_operator::core::schedule::{RefreshPolicy, refresh_at};
+use defender_tenant_operator::core::shards::{Buckets, bucket};
 use jiff::SignedDuration;
 
 use super::costs::Costs;
@@ -16,11 +17,11 @@ use super::entra::Entra;
 use super::host::Host;
 use super::parties::Parties;
 use super::scratch::Scratch;
-use super::setup::{Kind, Lifetimes, Machines, Setup, Start};
-use super::tally::{OVERDUE, Tally};
+use super::setup::{Lifetimes, Machines, Setup, Start};
+use super::tally::Tally;
 use super::tenant::{Row, mark, write_uid};
 use super::turn::Turn;
-use crate::clock::{MILLI, MINUTE, Micros, SECOND, at, at_second, second, second_of};
+use crate::clock::{MILLI, MINUTE, Micros, at, at_second, second};
 use crate::random::{Random, mix};
 
 /// What happens.
@@ -44,7 +45,7 @@ pub struct Shard {
     pub queue: Queue<u32>,
     pub turns: Vec<Option<Turn>>,
     pub free: Vec<u32>,
-    looks_at: Micros,
+    pub looks_at: Micros,
     pub host: usize,
     /// Events of an earlier process of this shard count no more.
     pub life: u32,
@@ -153,6 +154,12 @@ impl World {
         };
         let mut uid = String::new();
         let mut counts = vec![0; self.shards.len()];
+        let mut parts = [0; 256];
+        for shard in 0..u32::from(setup.shards) {
+            for bucket in Buckets::of(shard, u32::from(setup.shards)).iter() {
+                parts[usize::from(bucket)] = shard as usize;
+            }
+        }
         for n in 0..setup.tenants {
             let app = u16::try_from(n % u32::from(setup.apps)).unwrap_or(0);
             let cluster = app % setup.clusters;
@@ -160,7 +167,7 @@ impl World {
                 continue;
             }
             write_uid(setup.seed, n, &mut uid);
-            let part = usize::from(bucket(&uid)) * usize::from(setup.shards) / 256;
+            let part = parts[usize::from(bucket(&uid))];
             let shard = usize::from(cluster - clusters.start) * usize::from(setup.shards) + part;
             counts[shard] += 1;
             let mut random = Random::new(mix(u64::from(n)) ^ setup.seed);
@@ -210,7 +217,7 @@ impl World {
     }
 
     /// A shard's process begins: it reads what the cluster holds.
-    fn begin(&mut self, shard: usize) {
+    pub fn begin(&mut self, shard: usize) {
         let now = at(self.now);
         let mut newest = std::collections::HashMap::new();
         for row in self.rows.iter().filter(|row| row.holds()) {
@@ -334,7 +341,7 @@ impl World {
                 break;
             }
             for dispatch in begun {
-                self.turn(shard, dispatch);
+                self.turn(shard, &dispatch);
             }
         }
         let Shard { gate, queue, .. } = &self.shards[shard];
@@ -350,155 +357,6 @@ impl World {
             self.schedule(at, Event::Look(u16::try_from(shard).unwrap_or(0)));
         }
     }
-
-    fn outage(&mut self, n: usize, begins: bool) {
-        let outage = self.setup.outages[n];
-        match outage.kind {
-            Kind::Entra(down) => self.entra.down = begins.then_some(down),
-            Kind::Region { retry_after } => {
-                self.entra.throttled = begins.then_some((0, retry_after))
-            }
-            Kind::Credential { replaced } => self.credential(begins, replaced),
-            Kind::Restart if begins => {
-                for shard in 0..self.shards.len() {
-                    self.restart(shard);
-                }
-            }
-            Kind::Restart => {}
-        }
-        if !begins {
-            let now = second_of(self.now);
-            let concerned = self
-                .rows
-                .iter()
-                .filter(|row| outage.concerns(row.app, row.region));
-            let (mut all, mut backlog) = (0, 0);
-            for row in concerned {
-                all += 1;
-                backlog += u32::from(row.refresh <= now);
-            }
-            let recovery = &mut self.tally.recoveries[n];
-            (recovery.concerned, recovery.backlog) = (all, backlog);
-        }
-    }
-
-    fn credential(&mut self, begins: bool, replaced: bool) {
-        // In one cluster only.
-        if !self.rows.iter().any(|row| row.app == 0) {
-            return;
-        }
-        if begins {
-            self.entra.dead.push(self.parties.app(0).credentials[0]);
-        } else if replaced {
-            let old = self.parties.replace_first(0, at(self.now));
-            for shard in &mut self.shards {
-                shard.gate.retain(|fingerprint| Some(*fingerprint) != old);
-            }
-            self.wake_users(0, None);
-        } else {
-            self.entra.dead.clear();
-        }
-    }
-
-    /// Everybody who has this application's credential, of one shard or of all.
-    pub fn wake_users(&mut self, app: u16, of: Option<usize>) {
-        for row in 0..u32::try_from(self.rows.len()).unwrap_or(0) {
-            let known = &self.rows[row as usize];
-            if known.app == app && of.is_none_or(|shard| usize::from(known.shard) == shard) {
-                self.wake(row);
-            }
-        }
-        for shard in 0..self.shards.len() {
-            if of.is_none_or(|of| of == shard) {
-                self.look(shard, self.now);
-            }
-        }
-    }
-
-    fn restart(&mut self, shard: usize) {
-        let known = &mut self.shards[shard];
-        known.life += 1;
-        known.gate = Gate::new(self.setup.entra_rate / f64::from(self.setup.shards));
-        known.queue = Queue::default();
-        known.turns.clear();
-        known.free.clear();
-        known.looks_at = Micros::MAX;
-        self.begin(shard);
-    }
-
-    fn minute(&mut self) {
-        let now = second_of(self.now);
-        let promise = self.setup.min_remaining;
-        let open: Vec<_> = self
-            .setup
-            .outages
-            .iter()
-            .enumerate()
-            .filter(|(n, outage)| {
-                outage.until <= self.now && self.tally.recoveries[*n].took.is_none()
-            })
-            .map(|(n, outage)| (n, *outage))
-            .collect();
-        let mut waiting = vec![0_u32; open.len()];
-        let (mut overdue, mut late) = (0, 0);
-        for row in &self.rows {
-            if row.refresh + OVERDUE < now {
-                overdue += 1;
-                for (at, (_, outage)) in open.iter().enumerate() {
-                    waiting[at] += u32::from(outage.concerns(row.app, row.region));
-                }
-            }
-            late += u32::from(row.expires - promise < now);
-        }
-        let concerned = waiting.iter().copied().max().unwrap_or(0);
-        for (waiting, (n, outage)) in waiting.into_iter().zip(open) {
-            if waiting == 0 {
-                self.tally.recoveries[n].took = Some(self.now - outage.until);
-            }
-        }
-        let minute = self.tally.minute(self.now - SECOND);
-        (minute.overdue, minute.late, minute.concerned) = (overdue, late, concerned);
-    }
-
-    /// Who has no token at the end that he should have.
-    fn left(&mut self) {
-        if self.setup.until_well {
-            return;
-        }
-        let now = second_of(self.now.min(self.setup.duration));
-        for n in 0..self.rows.len() {
-            let row = self.rows[n];
-            if row.expires - self.setup.min_remaining < now {
-                self.late(&row, now);
-            }
-        }
-    }
-
-    /// A token that came later than promised, or not at all: whose fault it is.
-    pub fn late(&mut self, row: &Row, now: i32) {
-        // What was promised ended here, whatever became of the token since.
-        let missed = row.told_expires.max(row.expires) - self.setup.min_remaining;
-        let explains = |(n, outage): &(usize, &super::setup::Outage)| {
-            let began = second_of(outage.from);
-            let over = self.tally.recoveries[*n]
-                .took
-                .map(|took| second_of(outage.until + took));
-            outage.concerns(row.app, row.region)
-                && began <= now
-                && over.is_none_or(|over| missed.min(now) <= over)
-        };
-        let found = self
-            .setup
-            .outages
-            .iter()
-            .enumerate()
-            .find(explains)
-            .map(|(n, _)| n);
-        match found {
-            Some(n) => self.tally.recoveries[n].late += 1,
-            None => self.tally.late += 1,
-        }
-    }
 }
 
 /// A token of some age.
@@ -510,9 +368,8 @@ fn settle(
     random: &mut Random,
 ) {
     let life = match lifetimes {
-        Lifetimes::EachToken(..) => row.life,
         Lifetimes::Fixed(life) => life,
-        Lifetimes::EachTenant(..) => row.life,
+        Lifetimes::EachToken(..) | Lifetimes::EachTenant(..) => row.life,
     };
     let life = i32::try_from(life).unwrap_or(i32::MAX);
     let zero = at_second(0);

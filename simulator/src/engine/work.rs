@@ -1,0 +1,120 @@
+//! What takes time in a turn: requests to Microsoft and to the API server, and the machines that they keep busy.
+
+use super::entra::Question;
+use super::setup::Machines;
+use super::tenant::Row;
+use super::turn::{Doing, Turn};
+use super::world::{Event, World};
+use crate::clock::second_of;
+
+impl World {
+    pub fn request(&mut self, shard: usize, turn: &mut Turn, row: &Row, credential: u16) {
+        let now = second_of(self.now);
+        self.tally.minute(self.now).requests += 1;
+        let same = row.by == credential;
+        if row.holds() && row.refresh > now && same && row.error == 0 {
+            self.tally.undue += 1;
+        }
+        let question = Question {
+            tenant: turn.row,
+            app: row.app,
+            region: row.region,
+            credential,
+            life: row.life,
+        };
+        let (reply, latency) = self.entra.ask(question, self.now);
+        turn.reply = Some(reply);
+        self.tally.used.operator += self.costs.mint;
+        let own = self.shards[shard].host;
+        let cpu = self.costs.mint + self.costs.turn;
+        match self.setup.machines {
+            Machines::One { .. } => {
+                self.tally.used.emulator += self.costs.emulator;
+                // Request and answer are the operator's, with the emulator between them.
+                turn.phases = vec![
+                    (own, cpu / 2),
+                    (own, self.costs.emulator),
+                    (own, cpu - cpu / 2),
+                ];
+                turn.wait = 0;
+            }
+            Machines::Apart { .. } => {
+                turn.wait = self.hosts[own].run(self.now, cpu) - self.now + latency;
+            }
+        }
+    }
+
+    /// One request to the API server.
+    pub fn write(&mut self, shard: usize, turn: &mut Turn, doing: Doing) {
+        let costs = self.costs;
+        let now = self.now;
+        let minute = self.tally.minute(now);
+        let (own, server, etcd) = match doing {
+            Doing::Publishing => {
+                minute.secrets += 1;
+                (costs.secret, costs.server_secret, costs.etcd)
+            }
+            Doing::Telling(_) => {
+                minute.statuses += 1;
+                (costs.status, costs.server_status, costs.etcd)
+            }
+            _ => {
+                minute.others += 1;
+                (costs.secret, costs.server_other, costs.etcd)
+            }
+        };
+        self.tally.used.operator += own;
+        self.tally.used.server += server;
+        self.tally.used.etcd += etcd;
+        let (host, cluster) = (
+            self.shards[shard].host,
+            usize::from(self.shards[shard].cluster),
+        );
+        match self.setup.machines {
+            Machines::One { .. } => {
+                turn.phases = vec![(host, own), (host, etcd), (host, server)];
+                turn.wait = costs.commit;
+            }
+            Machines::Apart { .. } => {
+                let sent = self.hosts[host].run(now, own);
+                turn.wait = self.hosts[cluster].run(sent, server + etcd) - now + costs.commit;
+            }
+        }
+        turn.doing = Some(doing);
+    }
+
+    /// Puts it aside until its work is done.
+    pub fn keep(&mut self, shard: usize, slot: Option<u32>, mut turn: Turn) {
+        let known = &mut self.shards[shard];
+        let slot = slot.or_else(|| known.free.pop()).unwrap_or_else(|| {
+            known.turns.push(None);
+            u32::try_from(known.turns.len() - 1).unwrap_or(0)
+        });
+        if !self.works(shard, slot, &mut turn) {
+            let (shard, name) = self.name(shard, slot);
+            self.schedule(self.now, Event::Done(shard, name));
+        }
+        self.shards[shard].turns[slot as usize] = Some(turn);
+    }
+
+    /// Begins the next piece of work, or the wait. `false`: there is none.
+    pub fn works(&mut self, shard: usize, slot: u32, turn: &mut Turn) -> bool {
+        let done = if let Some((host, cpu)) = turn.phases.pop() {
+            self.hosts[host].run(self.now, cpu)
+        } else if turn.wait > 0 {
+            self.now + std::mem::take(&mut turn.wait)
+        } else {
+            return false;
+        };
+        let (shard, name) = self.name(shard, slot);
+        self.schedule(done, Event::Done(shard, name));
+        true
+    }
+
+    pub fn leave(&mut self, shard: usize, slot: Option<u32>) {
+        if let Some(slot) = slot {
+            self.shards[shard].turns[slot as usize] = None;
+            self.shards[shard].free.push(slot);
+        }
+    }
+}
