@@ -102,6 +102,8 @@ const OTHERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("devcluster", &["audit-log", "image", "kubernetes", "node"]),
+    ("etcd", &["quota-backend-bytes"]),
+    ("simulator", &["machine", "report"]),
     ("kubectl config view", &["current"]),
 ];
 
