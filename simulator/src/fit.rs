@@ -276,12 +276,7 @@ pub fn predict(calibration: &Calibration, rows: &[Row]) -> Vec<Prediction> {
     let mut predictions = Vec::new();
     for (name, model) in MODELS {
         for n in PREDICTED {
-            // As many refreshes, whatever the fleet.
-            let count = if name == "refresh" {
-                REFRESHES
-            } else {
-                size(n)
-            };
+            let count = size(n);
             predictions.push(Prediction {
                 name,
                 n,
