@@ -26,6 +26,8 @@ pub struct CountStore {
     identity: String,
     /// As it was read or written last: what others wrote into it stays.
     last: Option<Lease>,
+    /// What was read last.
+    known: Option<Agreed>,
 }
 
 impl CountStore {
@@ -37,6 +39,7 @@ impl CountStore {
             name: lease_of_count(name),
             identity,
             last: None,
+            known: None,
         }
     }
 
@@ -47,7 +50,23 @@ impl CountStore {
     }
 
     /// Reads it.
+    ///
+    /// A Role that doesn't name it is that of a release which knows no shards, back in place before its processes are: one
+    /// that has read of a single shard goes on as those do, instead of holding a Lease for which nobody acts. With that
+    /// Role nobody can change the number.
     pub async fn look(&mut self, patience: Duration) -> Result<Agreed, LeaseError> {
+        let alone = |agreed: &Agreed| agreed.agreement == Agreement::UNWRITTEN;
+        match (self.read(patience).await, self.known.clone()) {
+            (Err(LeaseError::Forbidden), Some(known)) if alone(&known) => Ok(known),
+            (Err(error), _) => Err(error),
+            (Ok(found), _) => {
+                self.known = Some(found.clone());
+                Ok(found)
+            }
+        }
+    }
+
+    async fn read(&mut self, patience: Duration) -> Result<Agreed, LeaseError> {
         let found = match tokio::time::timeout(patience, self.api.get_opt(&self.name)).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) => return Err(LeaseError::of(&error)),
@@ -171,6 +190,43 @@ mod tests {
             metadata["annotations"]["defendertenant.io/shards-intended"],
             "3"
         );
+    }
+
+    #[tokio::test]
+    async fn a_single_shard_stays_one_under_a_role_that_knows_no_number() {
+        let patience = Duration::from_secs(5);
+        for (count, goes_on) in [("1", true), ("3", false)] {
+            let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+            let client = Client::new(service, "home");
+            let mut store = CountStore::new(client, "home", "l", "me".to_owned());
+            let object = json!({
+                "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+                "metadata": {"name": "l-shards", "resourceVersion": "5",
+                    "annotations": {"defendertenant.io/shards": count}},
+            });
+            let denial = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+                "reason": "Forbidden", "message": "m", "code": 403});
+            let answers = async {
+                for (status, body) in [(403, &denial), (200, &object), (403, &denial)] {
+                    let (_, answer) = server.next_request().await.expect("a look");
+                    let mut response = Response::new(Body::from(body.to_string().into_bytes()));
+                    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+                    answer.send_response(response);
+                }
+            };
+            let looks = async {
+                assert_eq!(store.look(patience).await, Err(LeaseError::Forbidden));
+                let seen = store.look(patience).await.expect("it is there");
+                let denied = store.look(patience).await;
+                let stands = if goes_on {
+                    Ok(seen)
+                } else {
+                    Err(LeaseError::Forbidden)
+                };
+                assert_eq!(denied, stands, "{count}");
+            };
+            tokio::join!(answers, looks);
+        }
     }
 
     #[test]
