@@ -12,7 +12,7 @@ use crate::core::resume::resume;
 use crate::core::shards::Buckets;
 use crate::entra::clouds;
 
-/// See [`resume`](crate::core::resume::resume), for all tenants of these buckets.
+/// See [`resume()`], for all tenants of these buckets.
 pub fn resume_gate(ctx: &Context, buckets: &Buckets) {
     let now = ctx.now();
     let mut state = ctx.state();

@@ -52,7 +52,7 @@ pub enum Event {
         /// Somebody else served it until a moment ago.
         heir: bool,
     },
-    /// Somebody who has none asks for it: to be ended well, and then [`Campaign::drained`].
+    /// Somebody who has none asks for it: to be ended well, and then [`drained`](super::Campaign::drained).
     GiveBack(u32),
 }
 
