@@ -126,10 +126,8 @@ impl<'de> Deserialize<'de> for SecretBody {
             .get("immutable")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        let metadata = object.get_mut("metadata").map(Value::take);
-        let metadata = metadata.and_then(|value| serde_json::value::to_raw_value(&value).ok());
         Ok(Self {
-            metadata: metadata::read(metadata.as_deref(), harmless),
+            metadata: metadata::of(object.get("metadata").unwrap_or(&Value::Null), harmless),
             data,
             immutable,
         })

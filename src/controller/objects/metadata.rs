@@ -47,11 +47,11 @@ pub(super) fn read(raw: Option<&RawValue>, keep: impl Fn(&str) -> bool) -> Objec
             ..ObjectMeta::default()
         };
     }
-    unusual(&serde_json::from_str(text).unwrap_or_default(), keep)
+    of(&serde_json::from_str(text).unwrap_or_default(), keep)
 }
 
-/// Each part for itself.
-fn unusual(value: &Value, keep: impl Fn(&str) -> bool) -> ObjectMeta {
+/// The same of a value, each part for itself.
+pub(super) fn of(value: &Value, keep: impl Fn(&str) -> bool) -> ObjectMeta {
     let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
     let time = |name: &str| {
         value
@@ -125,7 +125,7 @@ mod tests {
         let keep = |name: &str| name == "a";
         let raw = serde_json::value::to_raw_value(&usual).unwrap();
         let read_usually = read(Some(&raw), keep);
-        assert_eq!(read_usually, unusual(&usual, keep));
+        assert_eq!(read_usually, of(&usual, keep));
         assert_eq!(read_usually.annotations.unwrap().len(), 1);
         assert_eq!(read(None, keep), ObjectMeta::default());
         // One part of another shape: the others are read all the same.
