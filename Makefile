@@ -73,8 +73,8 @@ bench-build:
 	$(CARGO) build --release --workspace --bin bench --bin entra-emulator --bin defender-tenant-operator
 
 # The operator's release binary, as a user runs it. Needs a quiet machine: figures of a busy one are worth nothing.
-bench: bench-build ## Measure the operator beside a bare client: target/bench/report.json; ROWS=a,b N=500,2000 choose, QUICK=1 is short
-	"$(dir $(BIN))release/bench" rows --rows "$(ROWS)" --n "$(N)" $(if $(QUICK),--quick)
+bench: bench-build ## Measure the operator beside a bare client: target/bench/report.json; ROWS=a,b N=500,2000 choose, ROUNDS=5 is more exact, QUICK=1 short
+	"$(dir $(BIN))release/bench" rows --rows "$(ROWS)" --n "$(N)" $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
 soak: bench-build ## 20 minutes of changing load: does the operator's memory grow? MINUTES=n
 	"$(dir $(BIN))release/bench" soak --minutes $(or $(MINUTES),20)

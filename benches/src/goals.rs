@@ -29,7 +29,7 @@ enum Sizes {
 
 /// Every row: its name, its goal, and at which sizes that holds (`QUICK` runs smaller ones, which are judged, too, where
 /// size isn't the point).
-const ROWS: [(&str, Option<Bound>, Sizes); 27] = {
+const ROWS: [(&str, Option<Bound>, Sizes); 30] = {
     use Bound::{Ratio, Value};
     use Sizes::{All, These};
     const LARGE: Sizes = These(&[2000, 10_000]);
@@ -60,7 +60,10 @@ const ROWS: [(&str, Option<Bound>, Sizes); 27] = {
         ("isolation", Some(Ratio(1.2)), All),
         ("rotation", Some(Ratio(1.25)), All),
         ("idle_cpu", None, All),
-        ("shard", None, All),
+        ("shard", Some(Ratio(0.3)), These(&[5000])),
+        ("shard_cpu", Some(Ratio(0.3)), These(&[5000])),
+        ("shard_local", None, All),
+        ("shard_local_cpu", None, All),
         ("soak", Some(Ratio(1.05)), All),
     ]
 };

@@ -22,11 +22,13 @@ pub enum Family {
     Isolation,
     /// Refreshes in time.
     Late,
+    /// Tenants shared among processes.
+    Shard,
 }
 
 impl Family {
     /// In the order in which they are measured at one size: what changes the tenants comes last.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Converge,
         Self::Growth,
         Self::Steady,
@@ -34,6 +36,7 @@ impl Family {
         Self::Rotation,
         Self::Isolation,
         Self::Late,
+        Self::Shard,
     ];
 
     /// The rows that choose it, by the beginnings of their names.
@@ -46,6 +49,7 @@ impl Family {
             Self::Rotation => &["rotation"],
             Self::Isolation => &["isolation"],
             Self::Late => &["refresh_late", "refresh_short"],
+            Self::Shard => &["shard"],
         }
     }
 
@@ -57,6 +61,7 @@ impl Family {
             Self::Refresh | Self::Isolation => &[2000],
             Self::Rotation => &[2000, 10_000],
             Self::Late => &[10_000],
+            Self::Shard => &[5000],
         }
     }
 
@@ -65,7 +70,7 @@ impl Family {
             Self::Converge | Self::Refresh | Self::Rotation | Self::Late => &[200],
             Self::Growth => &[200, 500],
             Self::Steady => &[1, 200],
-            Self::Isolation => &[500],
+            Self::Isolation | Self::Shard => &[500],
         }
     }
 }
@@ -98,21 +103,27 @@ impl Settings {
         })
     }
 
-    /// How often a pair of floor and operator is measured.
-    pub fn rounds(&self, _n: usize) -> usize {
-        self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
+    /// How often a pair of floor and operator is measured: a round of a large fleet takes three minutes.
+    pub fn rounds(&self, n: usize) -> usize {
+        let usual = if n > 5000 { 3 } else { 5 };
+        self.rounds.unwrap_or(if self.quick { 1 } else { usual })
+    }
+
+    /// How often a minute of refreshes is measured: with the floor's a round takes more than two.
+    pub fn minutes(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
     }
 
     /// How often an operator converges alone.
     pub fn growths(&self, n: usize) -> usize {
-        let usual = if self.quick || n > 10_000 { 1 } else { 2 };
+        let usual = if self.quick || n >= 5000 { 1 } else { 2 };
         self.rounds.unwrap_or(usual)
     }
 
-    /// How often a credential is mended: a round of a large fleet takes more than a minute.
+    /// How often a credential is mended: a round of a large fleet takes more than two minutes.
     pub fn rotations(&self, n: usize) -> usize {
-        let usual = if n > 5000 { 3 } else { self.rounds(n) };
-        self.rounds.unwrap_or(if self.quick { 1 } else { usual })
+        let usual = if n > 5000 || self.quick { 1 } else { 5 };
+        self.rounds.unwrap_or(usual)
     }
 
     /// How often the operator is started again.

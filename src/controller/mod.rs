@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use events::Events;
 pub use kubeapi::{ApiError, KubeApi, SecretDraft};
+use tokio::sync::mpsc;
 use tokio::sync::watch::Receiver;
 
 use crate::lease::{Election, LeaseLost, News};
@@ -62,14 +63,17 @@ pub async fn run(
 ) -> Result<(), ControllerError> {
     // Before anything is read that depends on whose it is.
     ctx.own_token().await;
-    let (mut to_come, tell, mut told) = watch::start(&ctx, &scope.namespaces);
+    let (tell, mut told) = mpsc::channel(16);
+    let mut watches = watch::start(&ctx, &scope.namespaces, &tell);
+    let mut to_come = watches.len();
     let mut holdings = Holdings::new(ctx.clone(), scope.namespaces.clone(), tell);
     let mut guard = permissions::Guard::new(ctx.kube.client().clone(), scope);
     while to_come > 0 {
         tokio::select! {
             () = stopped(&mut stop) => return Ok(()),
             denied = guard.denied() => return Err(denied.into()),
-            message = told.recv() => to_come -= usize::from(take_in(message, &mut guard)? == Told::Listed),
+            () = watch::ended([&mut watches]) => return Err(ControllerError::WatchEnded),
+            Some(message) = told.recv() => to_come -= usize::from(take_in(message, &mut guard) == Told::Listed),
         }
     }
     // Who stands by is ready, too: it could act at any moment.
@@ -93,13 +97,15 @@ pub async fn run(
                 // Nothing may be begun any more, and what is under way is the successor's to do.
                 News::Lost(loss) => return Err(loss.into()),
             },
-            shard = holdings.drained() => election.drained(shard),
+            shard = holdings.drained() => match shard {
+                Ok(shard) => election.drained(shard),
+                Err(ended) => break Err(ended),
+            },
+            () = watch::ended([&mut watches]) => break Err(ControllerError::WatchEnded),
             denied = guard.denied() => break Err(denied.into()),
             () = &mut dispatcher => return Ok(()),
-            message = told.recv() => match take_in(message, &mut guard) {
-                Ok(Told::ShardListed(shard)) => holdings.listed(shard),
-                Ok(_) => {}
-                Err(error) => break Err(error),
+            Some(message) = told.recv() => if let Told::ShardListed(shard) = take_in(message, &mut guard) {
+                holdings.listed(shard);
             },
         }
     };
@@ -113,12 +119,11 @@ pub async fn run(
 }
 
 /// What a watch told.
-fn take_in(message: Option<Told>, guard: &mut permissions::Guard) -> Result<Told, ControllerError> {
-    let told = message.ok_or(ControllerError::WatchEnded)?;
+fn take_in(told: Told, guard: &mut permissions::Guard) -> Told {
     if told == Told::Forbidden {
         guard.suspect();
     }
-    Ok(told)
+    told
 }
 
 /// Its answer, a lock, isn't held while something else is done.

@@ -232,7 +232,8 @@ async fn tell(
             "transition"
         );
     }
-    let transition = conditions::transition(before, after);
+    let application = tenant.spec.application_ref.is_some();
+    let transition = conditions::transition(before, after, application);
     for notice in transition.into_iter().chain(notices) {
         ctx.events.publish(tenant, &notice).await;
     }

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::context::{Context, State};
 use super::watch::{self, Told};
-use super::{applications, resume};
+use super::{ControllerError, applications, resume};
 use crate::core::shards::{Buckets, bucket};
 use crate::core::tenant::Key;
 
@@ -172,11 +172,14 @@ impl Holdings {
         self.drains.spawn(drain(ctx, shard, held.watches, statuses));
     }
 
-    /// Waits until a shard that is to be given back is forgotten, and tells which.
-    pub async fn drained(&mut self) -> u32 {
+    /// Waits until a shard that is to be given back is forgotten, and tells which. Fails if a watch of one that is held
+    /// ends.
+    pub async fn drained(&mut self) -> Result<u32, ControllerError> {
         loop {
+            let watches = self.held.values_mut().map(|held| &mut held.watches);
             tokio::select! {
-                shard = drained(&mut self.drains) => return shard,
+                shard = drained(&mut self.drains) => return Ok(shard),
+                () = watch::ended(watches) => return Err(ControllerError::WatchEnded),
                 () = ended(&mut self.statuses) => {}
             }
             // They never end by themselves: what they panicked of is in no state that others read.

@@ -1,7 +1,9 @@
 //! The watches: they keep the copies up to date and wake the tenants concerned.
 
 use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
@@ -256,29 +258,38 @@ struct Part {
 
 /// Starts the watches that a process has from its start on, in each namespace or in all. Each tells once when its first
 /// list is complete. With several shards, tenants and targets come with those.
-pub fn start(
-    ctx: &Arc<Context>,
-    namespaces: &[String],
-) -> (usize, mpsc::Sender<Told>, mpsc::Receiver<Told>) {
-    let (tell, told) = mpsc::channel(16);
+pub fn start(ctx: &Arc<Context>, namespaces: &[String], tell: &mpsc::Sender<Told>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let single = ctx.shards.is_single();
     for part in parts(namespaces, None) {
         if single {
-            follow_some::<TenantObject>(ctx, part.clone(), &tell, &mut tasks);
-            follow_some::<SecretMeta>(ctx, part.clone(), &tell, &mut tasks);
+            follow_some::<TenantObject>(ctx, part.clone(), tell, &mut tasks);
+            follow_some::<SecretMeta>(ctx, part.clone(), tell, &mut tasks);
         }
-        follow_some::<SecretBody>(ctx, part, &tell, &mut tasks);
+        follow_some::<SecretBody>(ctx, part, tell, &mut tasks);
     }
     if namespaces.is_empty() {
-        follow_all::<ApplicationObject>(ctx, &tell, &mut tasks);
+        follow_all::<ApplicationObject>(ctx, tell, &mut tasks);
         if ctx.policy.namespace_selectors {
-            follow_all::<NamespaceMeta>(ctx, &tell, &mut tasks);
+            follow_all::<NamespaceMeta>(ctx, tell, &mut tasks);
         }
     }
-    let started = tasks.len();
-    tasks.detach_all();
-    (started, tell, told)
+    tasks
+}
+
+/// Waits until one of some watches ends, which none does by itself: what it panicked of would leave the copies as they
+/// were, for ever.
+pub async fn ended<'a>(watches: impl IntoIterator<Item = &'a mut JoinSet<()>>) {
+    let mut watches: Vec<_> = watches.into_iter().collect();
+    poll_fn(|cx| {
+        let mut ended = watches.iter_mut().map(|set| set.poll_join_next(cx));
+        if ended.any(|ended| matches!(ended, Poll::Ready(Some(_)))) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
 }
 
 /// Starts those of a shard.
@@ -419,5 +430,25 @@ async fn failed<K: Kind>(ctx: &Context, error: &watcher::Error, tell: &mpsc::Sen
             ctx.kube.set_reachable(false);
             tracing::warn!(kind = K::NAME, "the watch broke; it is tried again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_watch_that_panics_is_noticed_among_those_that_go_on() {
+        let mut going = JoinSet::new();
+        going.spawn(std::future::pending());
+        let mut none = JoinSet::new();
+        assert!(ended([&mut none, &mut going]).now_or_never().is_none());
+
+        let mut broken = JoinSet::new();
+        broken.spawn(std::future::pending());
+        broken.spawn(async { panic!("as a decoder might") });
+        ended([&mut none, &mut going, &mut broken]).await;
     }
 }

@@ -1,6 +1,7 @@
 //! A control plane, an emulator, and what an operator needs to work there.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use devcluster::{DevCluster, Minor, Options};
@@ -76,6 +77,7 @@ pub struct Lab {
     server_pids: [u32; 2],
     cluster: DevCluster,
     folder: TempDir,
+    starts: AtomicUsize,
 }
 
 /// The servers' processes at an instant.
@@ -92,10 +94,19 @@ pub struct Servers {
 impl Lab {
     /// Starts everything but the operator.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with more flags of the API server.
+    pub async fn start_with(flags: &[&str]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let audit = folder.path().join("audit.jsonl");
         let minor = Minor::from_env()?;
-        let mut cluster = DevCluster::start(Options::new(minor).audit_log(&audit)).await?;
+        let mut options = Options::new(minor).audit_log(&audit);
+        for flag in flags {
+            options = options.api_server_flag(*flag);
+        }
+        let mut cluster = DevCluster::start(options).await?;
         let api = Api::new(&std::fs::read_to_string(cluster.kubeconfig())?)?;
         install(&api).await?;
         // It collects no garbage of kinds that it doesn't know yet.
@@ -122,6 +133,7 @@ impl Lab {
             server_pids,
             cluster,
             folder,
+            starts: AtomicUsize::new(0),
         })
     }
 
@@ -169,6 +181,12 @@ impl Lab {
         });
         let path = format!("/api/v1/namespaces/{HOME}/secrets/partner");
         self.api.apply(&path, &body).await.map(drop)
+    }
+
+    /// No process leads, and no number of shards is agreed on.
+    pub async fn forget_leases(&self) -> Result<()> {
+        let path = format!("/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases");
+        self.api.delete(&path).await.map(drop)
     }
 
     /// `v1.37.2`

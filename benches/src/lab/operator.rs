@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
@@ -31,7 +32,8 @@ pub struct Operator {
 impl Operator {
     /// Starts one with the flags that it needs here, and more.
     pub fn start(lab: &Lab, more: &[&str]) -> Result<Self> {
-        let log = lab.folder.path().join("operator.log");
+        let start = lab.starts.fetch_add(1, Ordering::Relaxed);
+        let log = lab.folder.path().join(format!("operator-{start}.log"));
         let mut command = command(&lab.cluster, &lab.programs.operator);
         command
             .args(["run", "--listen", "127.0.0.1:0"])

@@ -8,6 +8,7 @@ mod isolation;
 mod late;
 mod refresh;
 mod rotation;
+mod shard;
 mod steady;
 mod watch;
 
@@ -80,6 +81,7 @@ impl Bench {
                     Family::Rotation => self.rotation(n).await?,
                     Family::Isolation => self.isolation(n).await?,
                     Family::Late => self.late(n).await?,
+                    Family::Shard => self.shard(n).await?,
                 }
                 let took = started.elapsed().as_secs();
                 say(&format!("{family:?} at {n}: {took} s"));

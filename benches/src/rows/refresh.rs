@@ -28,7 +28,7 @@ impl Bench {
             refresh_after: Some((pace + LEAD) as i64),
             refresh_spread: None,
         };
-        let rounds = self.settings.rounds(n);
+        let rounds = self.settings.minutes();
         let (mut floors, mut operators) = (Vec::new(), Vec::new());
         for round in 1..=rounds {
             let floor = Floor::prepare(&self.lab, &self.model, task).await?;

@@ -19,17 +19,18 @@ impl Bench {
     /// Rounds from nothing: the breaker opens for all, then the Secret is put right.
     pub async fn rotation(&mut self, n: usize) -> Result<()> {
         let bare = self.bare(n).await?;
-        let mut took = Vec::new();
+        let (mut took, mut requests) = (Vec::new(), Vec::new());
         let rounds = self.settings.rotations(n);
         for round in 1..=rounds {
             self.lab.reset().await?;
             self.lab.emulator.application(CLIENT, MENDED).await?;
-            let seconds = self.mend(n).await;
+            let mended = self.mend(n).await;
             self.lab.emulator.application(CLIENT, SECRET).await?;
             self.lab.credential(SECRET).await?;
-            let seconds = seconds?;
+            let (seconds, asked) = mended?;
             say(&format!("round {round} of {rounds}: {seconds:.2} s"));
             took.push(seconds);
+            requests.push(asked);
         }
         #[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
         let paced = n as f64 / RATE;
@@ -37,7 +38,10 @@ impl Bench {
         let floor = paced.max(bare);
         let ratios: Vec<f64> = took.iter().map(|seconds| seconds / floor).collect();
         let alone = median(&took) / paced;
-        let note = format!("÷ n/{RATE} = {paced:.2} s alone: {alone:.2}; bare client {bare:.2} s");
+        let asked = median(&requests);
+        let note = format!(
+            "÷ n/{RATE} = {paced:.2} s alone: {alone:.2}; bare client {bare:.2} s; {asked:.2} API requests a customer"
+        );
         self.add(
             Row::new("rotation", n, median(&took), "s")
                 .floor(floor)
@@ -46,7 +50,8 @@ impl Bench {
         )
     }
 
-    async fn mend(&self, n: usize) -> Result<f64> {
+    /// Seconds, and requests a customer.
+    async fn mend(&self, n: usize) -> Result<(f64, f64)> {
         let mut refused = Watched::new(&self.lab)?;
         let mut operator = Operator::start(&self.lab, &[])?;
         refused
@@ -62,6 +67,9 @@ impl Bench {
         })
         .await?;
         operator.stop().await?;
-        Ok(seconds(mended, well.last_write().unwrap_or(mended)))
+        let took = seconds(mended, well.last_write().unwrap_or(mended));
+        #[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
+        let asked = well.counted() as f64 / n as f64;
+        Ok((took, asked))
     }
 }

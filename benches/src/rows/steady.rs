@@ -14,6 +14,17 @@ use crate::stats::median;
 const SETTLE: Duration = Duration::from_secs(10);
 const SAMPLES: usize = 5;
 
+/// Memory of a process that has nothing to do, MiB.
+pub async fn at_rest(operator: &Operator) -> Result<Vec<f64>> {
+    tokio::time::sleep(SETTLE).await;
+    let mut samples = Vec::new();
+    for _ in 0..SAMPLES {
+        samples.push(operator.usage()?.rss);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(samples)
+}
+
 impl Bench {
     /// Memory at rest and CPU at rest after a convergence, then restarts.
     pub async fn steady(&mut self, n: usize) -> Result<()> {
@@ -29,12 +40,7 @@ impl Bench {
     }
 
     async fn memory(&mut self, n: usize, operator: &Operator) -> Result<()> {
-        tokio::time::sleep(SETTLE).await;
-        let mut samples = Vec::new();
-        for _ in 0..SAMPLES {
-            samples.push(operator.usage()?.rss);
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
+        let samples = at_rest(operator).await?;
         let name = if n == 1 { "rss_one" } else { "rss" };
         let row = Row::new(name, n, median(&samples), "MiB").rounds(&samples);
         self.add(row)

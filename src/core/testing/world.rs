@@ -225,8 +225,9 @@ impl World {
             if plan.step == Step::Rest {
                 let status = self.composed(now);
                 if status != *self.tenant.status && self.status_writable {
-                    self.events
-                        .extend(transition(&self.tenant.status, &status).map(|n| n.reason.into()));
+                    let application = self.tenant.spec.application_ref.is_some();
+                    let said = transition(&self.tenant.status, &status, application);
+                    self.events.extend(said.map(|n| n.reason.into()));
                     self.tenant.status = Arc::new(status);
                     self.status_writes += 1;
                 }

@@ -1,4 +1,7 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::*;
+use crate::api::LastErrorStatus;
 use crate::core::gathered::Obstacle;
 use crate::core::testing::{Lead, Microsoft, World, at, code, http, roles};
 
@@ -82,7 +85,53 @@ fn a_transition_is_told_once_and_a_first_success_or_a_refresh_never() {
             reason,
             note: "Text.".into(),
         });
-        assert_eq!(transition(&before, &after), expected, "{name}");
+        assert_eq!(transition(&before, &after, false), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_is_an_applications_is_told_by_the_application_alone() {
+    let blamed = |scope: Scope| {
+        let mut status = status("CredentialRejected", "Text.");
+        status.last_error = Some(LastErrorStatus {
+            code: None,
+            reason: "CredentialRejected".into(),
+            scope: scope.as_str().into(),
+            correlation_id: None,
+            trace_id: None,
+            at: Time(at(0)),
+        });
+        status
+    };
+    let waiting = DefenderTenantStatus {
+        conditions: status("Pending", "Text.").conditions,
+        ..blamed(Scope::Credential)
+    };
+    let well = status("TokenPublished", "Text.");
+    let said = |before: &DefenderTenantStatus, after: &DefenderTenantStatus| {
+        [true, false].map(|shared| transition(before, after, shared).map(|notice| notice.reason))
+    };
+    for (name, bad) in [
+        ("asked", blamed(Scope::Credential)),
+        ("told by others", status("CredentialRejected", "Text.")),
+    ] {
+        assert_eq!(
+            said(&well, &bad),
+            [None, Some("CredentialRejected")],
+            "{name}"
+        );
+        assert_eq!(said(&bad, &well), [None, Some("Recovered")], "{name}");
+    }
+    assert_eq!(said(&waiting, &well), [None, Some("Recovered")]);
+    // Refused to this customer alone.
+    let own = blamed(Scope::Tenant);
+    assert_eq!(said(&well, &own), [Some("CredentialRejected"); 2]);
+    assert_eq!(said(&own, &well), [Some("Recovered"); 2]);
+    for reason in ["ApplicationSuspended", "CredentialSecretNotFound"] {
+        assert_eq!(said(&well, &status(reason, ""))[0], None, "{reason}");
+    }
+    for reason in ["NotGranted", "ApplicationNotFound", "ConsentRequired"] {
+        assert_eq!(said(&well, &status(reason, ""))[0], Some(reason));
     }
 }
 
@@ -129,6 +178,7 @@ fn a_note_is_no_longer_than_an_event_takes_and_ends_between_characters() {
     let note = transition(
         &status("TokenPublished", ""),
         &status("RolesMissing", &"ö…".repeat(9_000)),
+        true,
     )
     .unwrap()
     .note;
