@@ -78,17 +78,16 @@ impl Audit {
             .rposition(|b| *b == b'\n')
             .map_or(0, |end| end + 1);
         self.position += whole as u64;
-        Ok(parse(&String::from_utf8_lossy(&text[..whole]), agent))
+        parse(&String::from_utf8_lossy(&text[..whole]), agent)
     }
 }
 
 /// Reads lines; only those of clients whose name begins so.
-fn parse(text: &str, agent: &str) -> Vec<Request> {
+fn parse(text: &str, agent: &str) -> Result<Vec<Request>> {
     let marked = format!("\"userAgent\":\"{agent}");
     text.lines()
         .filter(|line| line.contains(&marked))
-        .filter_map(|line| serde_json::from_str::<Line>(line).ok())
-        .map(Request::from)
+        .map(|line| Ok(Request::from(serde_json::from_str::<Line>(line)?)))
         .collect()
 }
 
@@ -157,10 +156,10 @@ mod tests {
     #[test]
     fn a_line_tells_who_did_what_and_when() {
         assert_eq!(
-            parse(LINE, "operator/"),
+            parse(LINE, "operator/").unwrap(),
             [line("update", "defendertenants/status")]
         );
-        assert_eq!(parse(LINE, "floor/"), []);
+        assert_eq!(parse(LINE, "floor/").unwrap(), []);
     }
 
     #[test]

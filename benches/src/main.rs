@@ -121,8 +121,12 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Soak { minutes, n, report } => {
             let report = report::Report::new(report)?;
             let minutes = std::time::Duration::from_mins(minutes);
-            tokio::runtime::Runtime::new()?.block_on(soak::run(minutes, n, report))?;
-            Ok(ExitCode::SUCCESS)
+            let met = tokio::runtime::Runtime::new()?.block_on(soak::run(minutes, n, report))?;
+            Ok(if met {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
         Command::Page { page, reports } => {
             page::write(&page, &reports)?;

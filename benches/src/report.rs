@@ -76,7 +76,8 @@ impl Row {
         if let Some(bound) = goal(&self.name, self.n) {
             self.goal = Some(bound.to_string());
             self.met = match bound {
-                Bound::Ratio(most) => self.ratio.map(|ratio| ratio <= most),
+                // Without a floor there is nothing that shows it.
+                Bound::Ratio(most) => Some(self.ratio.is_some_and(|ratio| ratio <= most)),
                 Bound::Value(most) => Some(self.value <= most),
             };
         }
@@ -101,10 +102,12 @@ impl Report {
         Ok(report)
     }
 
-    /// Adds a row.
+    /// Adds a row, or says anew what one says of this name and size.
     pub fn add(&mut self, row: Row) -> Result<()> {
         let row = row.judged();
         crate::say(&line(&row));
+        self.rows
+            .retain(|known| (&known.name, known.n) != (&row.name, row.n));
         self.rows.push(row);
         self.rows
             .sort_by_key(|row| (crate::goals::place(&row.name), row.n));
@@ -212,6 +215,8 @@ mod tests {
         assert_eq!(met(2000, 1.25), Some(true));
         assert_eq!(met(2000, 1.26), Some(false));
         assert_eq!(met(500, 9.0), None);
+        let bare = Row::new("converge", 2000, 1.0, "s").judged();
+        assert_eq!(bare.met, Some(false), "no floor, no verdict in its favour");
         assert_eq!(
             Row::new("rss", 10_000, 49.0, "MiB").judged().met,
             Some(false)
@@ -232,6 +237,7 @@ mod tests {
         let file = folder.path().join("bench/report.json");
         let mut report = Report::new(file.clone()).unwrap();
         report.add(Row::new("rss", 1, 1.0, "MiB")).unwrap();
+        report.add(Row::new("converge", 2, 9.0, "s")).unwrap();
         report.add(Row::new("converge", 2, 1.0, "s")).unwrap();
         let rows: Vec<Row> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
         let names: Vec<_> = rows.iter().map(|row| row.name.as_str()).collect();

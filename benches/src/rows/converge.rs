@@ -11,8 +11,8 @@ use crate::stats::{exponent, median};
 
 /// `--entra-rate`'s default: nobody mints faster.
 pub const RATE: f64 = 500.0;
-/// The smallest fleet that says something of growth: below it, what a start costs shows.
-const GROWTH_FROM: usize = 200;
+/// The smallest fleet that says something of growth: below it, what a start costs shows. `QUICK` has none so large.
+const GROWTH_FROM: usize = 1000;
 
 impl Bench {
     /// Rounds of floor and operator in turn.
@@ -38,7 +38,16 @@ impl Bench {
         for row in rows(n, &floors, &operators) {
             self.add(row)?;
         }
-        Ok(())
+        self.peak(n, operators.iter().map(|round| round.peak))
+    }
+
+    /// The most memory that a process has had so far with this fleet.
+    pub fn peak(&mut self, n: usize, peaks: impl Iterator<Item = f64>) -> Result<()> {
+        let known = self.peaks.entry(n).or_default();
+        known.extend(peaks);
+        let most = known.iter().copied().fold(0.0, f64::max);
+        let row = Row::new("rss_peak", n, most, "MiB").rounds(known);
+        self.add(row)
     }
 
     /// What a bare client takes for this fleet, seconds.
@@ -73,20 +82,26 @@ impl Bench {
 
 /// The exponent of the operator's CPU over the number of tenants.
 pub fn growth(cpu: &BTreeMap<usize, Vec<f64>>) -> Option<Row> {
+    let large = cpu.keys().filter(|n| **n >= GROWTH_FROM).count();
+    let from = if large > 1 { GROWTH_FROM } else { 2 };
     #[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
     let points: Vec<(f64, f64)> = cpu
         .iter()
-        .filter(|(n, _)| **n >= GROWTH_FROM)
+        .filter(|(n, _)| **n >= from)
         .map(|(n, rounds)| (*n as f64, median(rounds)))
         .collect();
-    let exponent = exponent(&points)?;
+    let of_all = exponent(&points)?;
+    let last = exponent(&points[points.len().saturating_sub(2)..]).unwrap_or(of_all);
     let most = *cpu.keys().next_back()?;
     let told: Vec<String> = points
         .iter()
         .map(|(n, cpu)| format!("{n:.0}: {cpu:.2}"))
         .collect();
-    let note = format!("CPU s by tenants: {}", told.join(", "));
-    Some(Row::new("growth", most, exponent, "exponent").note(note))
+    let note = format!(
+        "CPU s by tenants: {}; between the two largest {last:.2}",
+        told.join(", ")
+    );
+    Some(Row::new("growth", most, of_all, "exponent").note(note))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "tens of thousands")]
@@ -115,13 +130,7 @@ fn rows(n: usize, floors: &[Measured], operators: &[Measured]) -> Vec<Row> {
         row("converge_token_requests", "per customer", &|m| {
             m.tokens as f64 / each
         }),
-        peak(n, operators),
     ]
-}
-
-fn peak(n: usize, operators: &[Measured]) -> Row {
-    let peaks: Vec<f64> = operators.iter().map(|round| round.peak).collect();
-    Row::new("rss_peak", n, median(&peaks), "MiB").rounds(&peaks)
 }
 
 /// One figure of a round.

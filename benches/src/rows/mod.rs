@@ -34,6 +34,8 @@ pub struct Bench {
     pub model: Model,
     /// The operator's CPU seconds of converges, by size.
     growth: BTreeMap<usize, Vec<f64>>,
+    /// The most memory of convergences and starts, by size.
+    peaks: BTreeMap<usize, Vec<f64>>,
     /// The floor's seconds of converges, by size.
     floors: BTreeMap<usize, f64>,
     /// An operator that has just served everybody.
@@ -56,6 +58,7 @@ impl Bench {
             report,
             model,
             growth: BTreeMap::new(),
+            peaks: BTreeMap::new(),
             floors: BTreeMap::new(),
             running: None,
         })

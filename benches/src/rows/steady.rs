@@ -42,21 +42,22 @@ impl Bench {
     async fn memory(&mut self, n: usize, operator: &Operator) -> Result<()> {
         let samples = at_rest(operator).await?;
         let name = if n == 1 { "rss_one" } else { "rss" };
-        let row = Row::new(name, n, median(&samples), "MiB").rounds(&samples);
-        self.add(row)
+        self.add(Row::new(name, n, median(&samples), "MiB"))
     }
 
     async fn idle_cpu(&mut self, n: usize, operator: &Operator) -> Result<()> {
         let window = self.settings.window();
-        let before = operator.fine_cpu()?;
+        let (fine, coarse) = (operator.fine_cpu()?, operator.usage()?.cpu);
         tokio::time::sleep(window).await;
-        let used = operator.fine_cpu()? - before;
+        // A thread that has ended is only in the coarse sum.
+        let used = (operator.fine_cpu()? - fine).max(operator.usage()?.cpu - coarse);
         let a_minute = used * 1000.0 * 60.0 / window.as_secs_f64();
         self.add(Row::new("idle_cpu", n, a_minute, "CPU ms/min"))
     }
 
     async fn restarts(&mut self, n: usize, mut operator: Operator) -> Result<()> {
         let (mut took, mut mints, mut writes, mut cpu) = (vec![], vec![], vec![], vec![]);
+        let mut peaks = Vec::new();
         for _ in 0..self.settings.restarts() {
             operator.stop().await?;
             let tokens = self.lab.emulator.token_requests().await?;
@@ -71,12 +72,15 @@ impl Bench {
                 .await?;
             let last = watched.last().map_or(rest, |last| last.max(rest));
             took.push(seconds(operator.started, last));
-            cpu.push(operator.usage()?.cpu);
+            let usage = operator.usage()?;
+            cpu.push(usage.cpu);
+            peaks.push(usage.peak);
             let minted = self.lab.emulator.token_requests().await? - tokens;
             mints.push(f64::from(u32::try_from(minted)?));
             writes.push(f64::from(u32::try_from(watched.writes())?));
         }
         operator.stop().await?;
+        self.peak(n, peaks.into_iter())?;
         let most = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
         let note = format!("{:.2} CPU s", median(&cpu));
         self.add(
