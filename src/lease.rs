@@ -181,7 +181,6 @@ impl Election {
     #[must_use]
     pub fn unopposed(metrics: &Metrics) -> Self {
         metrics.leader.set(1);
-        metrics.shards_held.set(1);
         metrics.shards.set(1);
         Self {
             leadership: Leadership::for_good(),

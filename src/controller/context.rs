@@ -17,7 +17,7 @@ use crate::core::gate::Gate;
 use crate::core::gathered::Policy;
 use crate::core::queue::Queue;
 use crate::core::schedule::saturating_add;
-use crate::core::tenant::Key;
+use crate::core::tenant::{Key, Tenant};
 use crate::defender::probe::Prober;
 use crate::entra::client::TokenClient;
 use crate::entra::clouds;
@@ -233,6 +233,18 @@ impl Context {
             self.changed.notify_one();
         }
         self.told.notify_one();
+    }
+
+    /// A tenant as the API server told it, asked by name. A successor of the name may be another shard's: then there is
+    /// none here any more, and no watch of this process would ever tell of its changes.
+    pub fn tenant_known(&self, tenant: Tenant) {
+        let mut state = self.state();
+        let same = state.world.uid(&tenant.key) == Some(&*tenant.uid);
+        if same || self.shards.acts(&tenant.uid) {
+            state.world.tenant_known(tenant);
+        } else {
+            state.world.tenant_deleted(&tenant.key);
+        }
     }
 
     /// The operator's own token, as it is or was a moment ago. Whose it is belongs to the credential, so that who uses

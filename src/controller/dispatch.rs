@@ -71,15 +71,38 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
     wait.clamp(Duration::from_millis(1), CLOCK_LOOK)
 }
 
+fn gone() -> Finish {
+    Finish {
+        gone: true,
+        ..Finish::default()
+    }
+}
+
 async fn turn(ctx: Arc<Context>, dispatch: Dispatch<Key>) {
     let Dispatch { key, called } = dispatch;
+    let uid = ctx.state().world.uid(&key).map(Box::<str>::from);
+    if uid.as_ref().is_some_and(|uid| !ctx.shards.acts(uid)) {
+        // It was given back while the tenant waited here.
+        ctx.state().queue.finish(&key, gone());
+        ctx.notify();
+        return;
+    }
     let timer = ctx.metrics.reconcile_timer();
     let work = std::panic::AssertUnwindSafe(reconcile(&ctx, &key, called)).catch_unwind();
     let broken = || Finish {
         wake_at: Some(saturating_add(ctx.now(), BROKEN_WAIT)),
         ..Finish::default()
     };
-    let (finish, outcome) = match tokio::time::timeout(TURN_MAX, work).await {
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(TURN_MAX, work) => ended,
+        () = ctx.shards.dropped(uid.as_deref()) => {
+            tracing::warn!(tenant = %key, "its shard is given back: what was under way goes to the successor");
+            ctx.state().queue.finish(&key, gone());
+            ctx.notify();
+            return;
+        }
+    };
+    let (finish, outcome) = match ended {
         Ok(Ok(finish)) => (finish, "ok"),
         Ok(Err(_)) => {
             // The payload may quote anything: it is dropped unread.
@@ -106,10 +129,12 @@ mod tests {
 
     use super::*;
     use crate::controller::context::{Clock, Parts};
+    use crate::controller::objects::TenantObject;
     use crate::controller::shards::Shards;
     use crate::controller::{Events, KubeApi};
     use crate::core::gathered::{Policy, SecretRefPolicy};
     use crate::core::queue::Calls;
+    use crate::core::shards::Buckets;
     use crate::defender::probe::Prober;
     use crate::entra::client::TokenClient;
     use crate::entra::discovery::DiscoveryClient;
@@ -126,7 +151,7 @@ mod tests {
         }
     }
 
-    fn context(clock: Arc<Mine>) -> Arc<Context> {
+    fn context(clock: Arc<Mine>, shards: Shards) -> Arc<Context> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         // Nobody listens there.
         let kube = Client::try_from(Config::new("http://127.0.0.1:1".parse().unwrap())).unwrap();
@@ -137,7 +162,7 @@ mod tests {
         let metrics = Metrics::new();
         Arc::new(Context::new(Parts {
             leadership: Leadership::for_good(),
-            shards: Shards::new(1, false),
+            shards,
             kube: KubeApi::new(kube.clone(), metrics.clone(), Leadership::for_good()),
             entra: TokenClient::new(microsoft.clone()),
             federated: crate::entra::federated::TokenFile::default(),
@@ -158,19 +183,83 @@ mod tests {
         }))
     }
 
+    fn tenant(uid: &str, version: u32) -> TenantObject {
+        let object = json!({
+            "metadata": {"name": "contoso", "namespace": "soc", "uid": uid, "resourceVersion": version.to_string(), "generation": 1},
+            "spec": {"tenantId": "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10", "secretRef": {"name": "partner"}},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    /// A UID of this shard of two.
+    fn uid_of(shard: u32) -> String {
+        let buckets = Buckets::of(shard, 2);
+        let mut uids = (0..99).map(|n: u32| n.to_string());
+        uids.find(|uid| buckets.has(uid)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_begins_after_its_shard_was_given_back_does_nothing() {
+        let clock = Arc::new(Mine(AtomicBool::new(false)));
+        let ctx = context(clock.clone(), Shards::new(2, false));
+        let uid = uid_of(0);
+        let key = Key::new("soc", "contoso");
+        let _ = ctx.state().world.tenant_applied(tenant(&uid, 1));
+        ctx.shards.set(0, true);
+        ctx.wake([key.clone()]);
+        let now = Timestamp::UNIX_EPOCH;
+        let dispatch = ctx.state().queue.next(now, |_| Calls::UpTo(1)).unwrap();
+        ctx.shards.set(0, false);
+        clock.0.store(true, Ordering::SeqCst);
+        turn(ctx.clone(), dispatch).await;
+        assert!(clock.0.load(Ordering::SeqCst), "nobody asked for the time");
+        let state = ctx.state();
+        assert_eq!(state.queue.running(), 0);
+        assert_eq!(state.queue.wake_at(|_| Calls::UpTo(1), now), None);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_outlasts_the_end_of_its_shard_is_dropped() {
+        let clock = Arc::new(Mine(AtomicBool::new(false)));
+        let ctx = context(clock, Shards::new(2, false));
+        let (mine, others) = (uid_of(0), uid_of(1));
+        let buckets = Buckets::of(0, 2);
+        let mut waiting = Box::pin(ctx.shards.dropped(Some(&mine)));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        ctx.shards.set_dropping(&buckets, true);
+        waiting.await;
+        assert!(ctx.shards.dropped(Some(&others)).now_or_never().is_none());
+        ctx.shards.set_dropping(&buckets, false);
+        assert!(ctx.shards.dropped(Some(&mine)).now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_successor_of_another_shard_is_not_this_process_tenant() {
+        let clock = Arc::new(Mine(AtomicBool::new(false)));
+        let ctx = context(clock, Shards::new(2, false));
+        let key = Key::new("soc", "contoso");
+        let known = |uid: &str| ctx.state().world.uid(&key) == Some(uid);
+        let tell =
+            |uid: &str, version| ctx.tenant_known(tenant(uid, version).into_tenant().unwrap());
+        let (mine, others) = (uid_of(0), uid_of(1));
+        let _ = ctx.state().world.tenant_applied(tenant(&mine, 1));
+        // Also while its shard is being given back: what is under way goes on with what is newest.
+        tell(&mine, 2);
+        assert!(known(&mine));
+        ctx.shards.set(0, true);
+        tell(&others, 3);
+        assert_eq!(ctx.state().world.uid(&key), None);
+        ctx.shards.set(1, true);
+        tell(&others, 3);
+        assert!(known(&others));
+    }
+
     #[tokio::test]
     async fn a_reconcile_that_panics_is_tried_again_and_frees_its_slot() {
         let clock = Arc::new(Mine(AtomicBool::new(false)));
-        let ctx = context(clock.clone());
+        let ctx = context(clock.clone(), Shards::new(1, false));
         let key = Key::new("soc", "contoso");
-        let object = json!({
-            "metadata": {"name": "contoso", "namespace": "soc", "uid": "u", "resourceVersion": "1", "generation": 1},
-            "spec": {"tenantId": "6b1f0f3e-5c0a-4d9b-9a43-0d5f5a1c7e10", "secretRef": {"name": "partner"}},
-        });
-        let _ = ctx
-            .state()
-            .world
-            .tenant_applied(serde_json::from_value(object).unwrap());
+        let _ = ctx.state().world.tenant_applied(tenant("u", 1));
         ctx.wake([key.clone()]);
         let now = Timestamp::UNIX_EPOCH;
         let dispatch = ctx.state().queue.next(now, |_| Calls::UpTo(1)).unwrap();

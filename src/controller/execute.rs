@@ -217,7 +217,7 @@ impl Executor<'_> {
         let newer = found.filter(|found| found.resource_version != tenant.resource_version);
         let mut outdated = newer.is_some();
         if let Some(newer) = newer {
-            self.ctx.state().world.tenant_known(newer);
+            self.ctx.tenant_known(newer);
         }
         let known = match self.snapshot.view(&hands.session, self.ctx).target {
             TargetView::Ours(owned) => Some(owned.resource_version.clone()),

@@ -224,7 +224,8 @@ impl Executor<'_> {
                 .admit(key, &tenant.uid, called, lane_is_empty, ctx.now())
             {
                 Admission::Go => (
-                    state.world.is_alone(key.fingerprint),
+                    // Of other shards' tenants nothing is known here.
+                    ctx.shards.is_single() && state.world.is_alone(key.fingerprint),
                     state.queue.begun(&tenant.key),
                 ),
                 Admission::Wait(at) => return Ok(Err(Some(at))),

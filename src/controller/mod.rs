@@ -50,6 +50,14 @@ pub enum ControllerError {
     /// A watch ended, which none does by itself.
     #[error("a watch has ended")]
     WatchEnded,
+    /// A shard was won, and the API server doesn't list what is in it.
+    #[error(
+        "the tenants and Secrets of shard {0} couldn't be listed for three minutes: the lines before this one say why"
+    )]
+    Unlisted(u32),
+    /// A panic while a shard was being given back.
+    #[error("a shard couldn't be given back")]
+    Drain,
 }
 
 /// Runs until `stop`, or until it can't go on.

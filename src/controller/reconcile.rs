@@ -76,7 +76,7 @@ async fn conclude(ctx: &Context, key: &Key, mut snapshot: Snapshot, hands: &Hand
                     if let Ok(object) = ctx.kube.tenant(key).await
                         && let Some(tenant) = object.into_tenant()
                     {
-                        ctx.state().world.tenant_known(tenant);
+                        ctx.tenant_known(tenant);
                     }
                     match gather(ctx, key, hands.found.as_ref()).await {
                         Gathering::Found(again) if again.tenant.uid == snapshot.tenant.uid => {
@@ -232,7 +232,8 @@ async fn tell(
             "transition"
         );
     }
-    let application = tenant.spec.application_ref.is_some();
+    // With several shards the application's own status and Event tell what the first one's tenants have met.
+    let application = ctx.shards.is_single() && tenant.spec.application_ref.is_some();
     let transition = conditions::transition(before, after, application);
     for notice in transition.into_iter().chain(notices) {
         ctx.events.publish(tenant, &notice).await;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 
 use super::context::{Context, State};
 use super::watch::{self, Told};
@@ -14,6 +15,10 @@ use super::{ControllerError, applications, resume};
 use crate::core::shards::{Buckets, bucket};
 use crate::core::tenant::Key;
 
+/// What is under way for a shard that is to be given back gets this long; meanwhile nobody else of it is served.
+const DRAIN: Duration = Duration::from_secs(9);
+/// A shard whose tenants can't be listed for so long is somebody else's to try. A million take a fraction of it.
+const LISTED_WITHIN: Duration = Duration::from_mins(3);
 /// How often what is under way for a shard is looked at.
 const DRAIN_LOOK: Duration = Duration::from_millis(50);
 
@@ -23,6 +28,9 @@ pub struct Shards {
     server_side: bool,
     /// The buckets whose tenants get turns.
     acting: [AtomicBool; 256],
+    /// Those whose turns end at once.
+    dropping: [AtomicBool; 256],
+    drop: Notify,
 }
 
 impl Shards {
@@ -34,6 +42,8 @@ impl Shards {
             server_side,
             // A single one is whoever's that leads, and he asks whether he does.
             acting: [const { AtomicBool::new(false) }; 256].map(|_| AtomicBool::new(count == 1)),
+            dropping: [const { AtomicBool::new(false) }; 256],
+            drop: Notify::new(),
         }
     }
 
@@ -61,7 +71,31 @@ impl Shards {
         Buckets::of(shard, self.count)
     }
 
-    fn set(&self, shard: u32, acts: bool) {
+    /// Waits until a turn of the tenant with this UID must end, whatever it is doing.
+    pub async fn dropped(&self, uid: Option<&str>) {
+        let Some(uid) = uid.filter(|_| !self.is_single()) else {
+            return std::future::pending().await;
+        };
+        let bucket = usize::from(bucket(uid));
+        loop {
+            let told = self.drop.notified();
+            if self.dropping[bucket].load(Ordering::Acquire) {
+                return;
+            }
+            told.await;
+        }
+    }
+
+    /// Turns of these buckets' tenants end at once, or go on again.
+    pub fn set_dropping(&self, buckets: &Buckets, drops: bool) {
+        for bucket in buckets.iter() {
+            self.dropping[usize::from(bucket)].store(drops, Ordering::Release);
+        }
+        self.drop.notify_waiters();
+    }
+
+    /// Its tenants get turns, or don't any more.
+    pub fn set(&self, shard: u32, acts: bool) {
         if !self.is_single() {
             for bucket in self.buckets(shard).iter() {
                 self.acting[usize::from(bucket)].store(acts, Ordering::Release);
@@ -75,6 +109,7 @@ struct Held {
     watches: JoinSet<()>,
     /// First lists that aren't complete.
     to_come: usize,
+    since: Instant,
     heir: bool,
 }
 
@@ -108,6 +143,7 @@ impl Holdings {
         let mut held = Held {
             watches: JoinSet::new(),
             to_come: 0,
+            since: Instant::now(),
             heir,
         };
         let single = self.ctx.shards.is_single();
@@ -142,6 +178,7 @@ impl Holdings {
         self.share();
         resume::resume_gate(ctx, &buckets);
         ctx.shards.set(shard, true);
+        ctx.metrics.shards_held.inc();
         let keys = tenants_of(&ctx.state(), &buckets);
         tracing::info!(shard, tenants = keys.len(), "serving");
         ctx.wake(keys);
@@ -163,6 +200,9 @@ impl Holdings {
         };
         self.ctx.shards.set(shard, false);
         self.share();
+        if held.to_come == 0 {
+            self.ctx.metrics.shards_held.dec();
+        }
         let statuses = if shard == 0 {
             self.statuses.take()
         } else {
@@ -173,12 +213,15 @@ impl Holdings {
     }
 
     /// Waits until a shard that is to be given back is forgotten, and tells which. Fails if a watch of one that is held
-    /// ends.
+    /// ends or doesn't begin.
     pub async fn drained(&mut self) -> Result<u32, ControllerError> {
         loop {
+            let unlisted = self.held.iter().filter(|(_, held)| held.to_come > 0);
+            let unlisted = unlisted.map(|(shard, held)| (held.since, *shard)).min();
             let watches = self.held.values_mut().map(|held| &mut held.watches);
             tokio::select! {
-                shard = drained(&mut self.drains) => return Ok(shard),
+                shard = drained(&mut self.drains) => return shard,
+                shard = overdue(unlisted) => return Err(ControllerError::Unlisted(shard)),
                 () = watch::ended(watches) => return Err(ControllerError::WatchEnded),
                 () = ended(&mut self.statuses) => {}
             }
@@ -189,11 +232,23 @@ impl Holdings {
     }
 }
 
-async fn drained(drains: &mut JoinSet<u32>) -> u32 {
+async fn drained(drains: &mut JoinSet<u32>) -> Result<u32, ControllerError> {
     match drains.join_next().await {
-        Some(Ok(shard)) => shard,
-        // It panicked: nobody knows what is under way, and the Lease stays until the process ends.
-        Some(Err(_)) | None => std::future::pending().await,
+        Some(Ok(shard)) => Ok(shard),
+        // It panicked: nobody knows what is under way, and only the process' end gives the Lease back.
+        Some(Err(_)) => Err(ControllerError::Drain),
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the first of those that aren't listed has had its time.
+async fn overdue(first: Option<(Instant, u32)>) -> u32 {
+    match first {
+        Some((since, shard)) => {
+            tokio::time::sleep_until(since + LISTED_WITHIN).await;
+            shard
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -227,9 +282,14 @@ async fn drain(
         let _ = statuses.await;
     }
     let buckets = ctx.shards.buckets(shard);
+    let until = Instant::now() + DRAIN;
     while retire(&ctx, &buckets) {
+        if Instant::now() >= until {
+            ctx.shards.set_dropping(&buckets, true);
+        }
         tokio::time::sleep(DRAIN_LOOK).await;
     }
+    ctx.shards.set_dropping(&buckets, false);
     // Not before: what is under way believes the copies.
     watches.shutdown().await;
     let mut state = ctx.state();
@@ -247,12 +307,15 @@ fn retire(ctx: &Context, buckets: &Buckets) -> bool {
     let mut under_way = false;
     for key in tenants_of(&state, buckets) {
         under_way |= state.queue.retire(&key);
+        state.discoveries.forget(&key);
     }
     under_way
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -266,5 +329,21 @@ mod tests {
         assert!(shards.acts("foobar"));
         shards.set(1, false);
         assert!(!shards.acts("foobar"));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_shard_that_is_never_listed_is_given_up_after_three_minutes() {
+        let since = Instant::now();
+        assert!(overdue(None).now_or_never().is_none());
+        assert_eq!(overdue(Some((since, 3))).await, 3);
+        assert_eq!(since.elapsed(), LISTED_WITHIN);
+    }
+
+    #[tokio::test]
+    async fn a_drain_that_panics_is_no_silence() {
+        let mut drains = JoinSet::new();
+        assert!(drained(&mut drains).now_or_never().is_none());
+        drains.spawn(async { panic!("on purpose") });
+        let ended = drained(&mut drains).await;
+        assert!(matches!(ended, Err(ControllerError::Drain)), "{ended:?}");
     }
 }

@@ -74,11 +74,22 @@ impl Kind for TenantObject {
 
     fn outside(ctx: &Context, buckets: &Buckets) -> Vec<Key> {
         let state = ctx.state();
-        state.world.tenants_outside(buckets).cloned().collect()
+        let world = &state.world;
+        let known = world.tenants_outside(buckets);
+        known
+            .chain(world.undecodable_outside(buckets))
+            .cloned()
+            .collect()
     }
 
     fn applied(self, ctx: &Context, _live: bool) {
-        let told = ctx.state().world.tenant_applied(self);
+        let told = {
+            let mut state = ctx.state();
+            if !ctx.shards.is_single() && state.world.is_tenant_overtaken(&self.metadata) {
+                return;
+            }
+            state.world.tenant_applied(self)
+        };
         match told {
             Ok(key) => ctx.wake(key),
             Err(key) => {
@@ -125,7 +136,13 @@ impl Kind for SecretMeta {
     }
 
     fn applied(self, ctx: &Context, _live: bool) {
-        let concerned = ctx.state().world.target_applied(&self);
+        let concerned = {
+            let mut state = ctx.state();
+            if !ctx.shards.is_single() && state.world.is_target_overtaken(&self.metadata) {
+                return;
+            }
+            state.world.target_applied(&self)
+        };
         ctx.wake(concerned);
     }
 

@@ -112,7 +112,7 @@ pub struct World {
     texts: Texts,
     /// Tenants whose status is ahead of what the API server has.
     unwritten: HashSet<Key>,
-    undecodable: HashSet<Key>,
+    undecodable: HashMap<Key, u8>,
     /// Tenants whose token somebody took, and that wait for the mint that replaces it.
     robbed: HashSet<Key>,
     targets: HashMap<Key, TargetEntry>,

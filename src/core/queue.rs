@@ -83,6 +83,11 @@ pub struct Queue<K> {
     lane_turn: bool,
 }
 
+/// A quarter more than the slots are kept for namespaces that have nobody being served.
+const fn has_kept_slot(running: usize, slots: usize) -> bool {
+    running <= slots + slots / 4
+}
+
 impl<K: Ord + Clone + Hash> Default for Queue<K> {
     fn default() -> Self {
         Self {
@@ -160,7 +165,7 @@ impl<K: Ord + Clone + Hash> Queue<K> {
     ) -> Option<Dispatch<K>> {
         if self.running < slots {
             self.next(now, calls)
-        } else if self.running <= slots + slots / 4 {
+        } else if has_kept_slot(self.running, slots) {
             // Requests that hang must not take every slot.
             self.next_idle(now, calls)
         } else {
@@ -309,11 +314,13 @@ impl<K: Ord + Clone + Hash> Queue<K> {
         now: Timestamp,
         calls: impl Fn(Fingerprint) -> Calls,
     ) -> Option<Timestamp> {
-        if self.running >= slots {
+        if self.running < slots {
+            self.wake_at(calls, now)
+        } else if has_kept_slot(self.running, slots) {
             // Whoever is ready waits for a slot; whoever's time comes may have a kept one.
             self.next_timer()
         } else {
-            self.wake_at(calls, now)
+            None
         }
     }
 

@@ -231,8 +231,6 @@ impl Driver {
                 tracing::info!(lease, "the Lease is given back");
             }
             self.metrics.leader.set(i64::from(!held.is_empty()));
-            let count = i64::try_from(held.len()).unwrap_or(i64::MAX);
-            self.metrics.shards_held.set(count);
             self.held = held;
         }
         for event in self.campaign.take_events() {

@@ -9,6 +9,7 @@ use super::packed::Packed;
 use super::{Source, World, is_newer};
 use crate::api::DefenderTenantStatus;
 use crate::controller::objects::TenantObject;
+use crate::core::shards::bucket;
 use crate::core::tenant::{Key, Tenant};
 
 impl World {
@@ -56,10 +57,12 @@ impl World {
     /// The watch told a tenant. Returns whether there is anything to do for it.
     pub fn tenant_applied(&mut self, object: TenantObject) -> Result<Option<Key>, Key> {
         let key = object.key();
+        let bucket = object.metadata.uid.as_deref().map(bucket);
         let Some(tenant) = object.into_tenant() else {
-            let told = self.undecodable.contains(&key);
+            let told = self.undecodable.contains_key(&key);
             self.tenant_deleted(&key);
-            self.undecodable.insert(key.clone());
+            self.undecodable
+                .insert(key.clone(), bucket.unwrap_or_default());
             return if told { Ok(None) } else { Err(key) };
         };
         self.undecodable.remove(&key);
@@ -138,7 +141,7 @@ impl World {
             self.tenant_deleted(key);
         }
         self.undecodable
-            .retain(|key| !within(key) || listed.contains(key));
+            .retain(|key, _| !within(key) || listed.contains(key));
         gone
     }
 

@@ -7,6 +7,7 @@ use crate::api::DefenderTenantStatus;
 use crate::api::LABEL_BUCKET;
 use crate::controller::objects::{SecretBody, SecretMeta, TenantObject};
 use crate::core::gathered::TargetView;
+use crate::core::shards::Buckets;
 use std::collections::HashSet;
 
 const LOGIN: LoginHost = LoginHost("login.microsoftonline.com");
@@ -384,3 +385,42 @@ fn an_object_of_another_shape_is_told_once_and_forgotten_when_it_goes() {
 }
 
 mod applications;
+
+#[test]
+fn with_several_shards_a_watch_that_lags_does_not_bring_a_predecessor_back() {
+    let mut world = World::default();
+    let _ = world.tenant_applied(tenant_object("second", "20", 1, &json!({})));
+    let seen = |uid: &str, version: &str| tenant_object(uid, version, 1, &json!({})).metadata;
+    assert!(world.is_tenant_overtaken(&seen("first", "19")));
+    assert!(!world.is_tenant_overtaken(&seen("third", "21")));
+    // Of the same one the copy itself compares.
+    assert!(!world.is_tenant_overtaken(&seen("second", "19")));
+    let _ = world.target_applied(&secret("target", "second", "20", Some(UID)));
+    let seen = |uid: &str, version: &str| secret("target", uid, version, Some(UID)).metadata;
+    assert!(world.is_target_overtaken(&seen("first", "19")));
+    assert!(!world.is_target_overtaken(&seen("third", "21")));
+}
+
+#[test]
+fn what_another_shard_cannot_decode_stays_known_when_this_one_is_listed_or_goes() {
+    let buckets = [0, 1].map(|shard| Buckets::of(shard, 2));
+    let uid = (0..99)
+        .map(|n: u32| n.to_string())
+        .find(|uid| buckets[1].has(uid))
+        .unwrap();
+    let broken: TenantObject = serde_json::from_value(json!({
+        "metadata": {"name": "broken", "namespace": "soc", "uid": uid, "resourceVersion": "1"},
+        "spec": {"tenantId": 7},
+    }))
+    .unwrap();
+    let mut world = World::default();
+    assert!(world.tenant_applied(broken).is_err());
+    let others: HashSet<Key> = world.undecodable_outside(&buckets[0]).cloned().collect();
+    assert_eq!(others.len(), 1);
+    world.tenants_listed(&others, |_| true);
+    world.forget_shard(&buckets[0]);
+    assert_eq!(world.undecodable(), 1);
+    assert_eq!(world.undecodable_outside(&buckets[1]).count(), 0);
+    world.forget_shard(&buckets[1]);
+    assert_eq!(world.undecodable(), 0);
+}

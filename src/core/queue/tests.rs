@@ -376,3 +376,19 @@ fn a_kept_slot_serves_only_a_namespace_that_has_nobody_being_served() {
     assert_eq!(queue.next_idle(at(0), free).map(|d| d.key), Some((0, 2)));
     assert_eq!(queue.running(), 3);
 }
+
+#[test]
+fn an_overdue_timer_is_no_reason_to_look_again_while_every_slot_is_taken() {
+    let mut queue = Queue::default();
+    // Four slots, and one more that is kept for a namespace that has nobody being served.
+    for namespace in 0..7 {
+        wake(&mut queue, (namespace, 0), None);
+    }
+    let served = std::iter::from_fn(|| queue.next_slot(4, at(0), free)).count();
+    assert_eq!(served, 6);
+    queue.finish(&(0, 0), rest(Some(5)));
+    // A kept slot is free.
+    assert_eq!(queue.next_slot_at(4, at(9), free), Some(at(5)));
+    assert!(queue.next_slot(4, at(1), free).is_some(), "the seventh");
+    assert_eq!(queue.next_slot_at(4, at(9), free), None);
+}

@@ -116,7 +116,8 @@ impl Campaign {
         } else {
             self.terms.retry
         };
-        least.max(many)
+        // A Lease may lapse between two looks: what was seen must be younger than its term.
+        least.max(many).min(self.terms.duration / 3)
     }
 
     /// The Leases that are looked at: those of the number in force.
