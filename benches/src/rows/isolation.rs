@@ -15,12 +15,28 @@ use crate::report::Row;
 use crate::say;
 use crate::stats::{median, percentile};
 
-/// Lifetime of tokens, seconds. With this margin and the fleet's `minRemainingSeconds` they are renewed after 34 to 40.
-const LIFETIME: u32 = 60;
-const MARGIN: &str = "10";
-/// The first refreshes: from then on, within so long, so that the load is even from the beginning.
-const FIRST_AFTER: i64 = 12;
-const FIRST_WITHIN: i64 = 30;
+/// How fast everything goes, seconds. With this margin and the fleet's `minRemainingSeconds` tokens are renewed when about
+/// two thirds of their life are over.
+struct Pace {
+    lifetime: u32,
+    margin: u32,
+    /// The first refreshes: from then on, within so long, so that the load is even from the beginning.
+    first_after: i64,
+    first_within: i64,
+}
+
+const FULL: Pace = Pace {
+    lifetime: 60,
+    margin: 10,
+    first_after: 12,
+    first_within: 30,
+};
+const QUICK: Pace = Pace {
+    lifetime: 30,
+    margin: 2,
+    first_after: 6,
+    first_within: 10,
+};
 /// One of so many customers fails: 5 %.
 const ONE_OF: usize = 20;
 
@@ -86,15 +102,17 @@ impl Bench {
     /// Phases without faults, then phases that each begin with new ones.
     pub async fn isolation(&mut self, n: usize) -> Result<()> {
         self.lab.reset_secrets().await?;
-        self.lab.emulator.lifetime(Some(LIFETIME)).await?;
+        let pace = if self.settings.quick { QUICK } else { FULL };
+        self.lab.emulator.lifetime(Some(pace.lifetime)).await?;
         let task = Task {
-            refresh_after: Some(FIRST_AFTER),
-            refresh_spread: Some(FIRST_WITHIN),
+            refresh_after: Some(pace.first_after),
+            refresh_spread: Some(pace.first_within),
             ..Task::fast(Work::Create)
         };
         let floor = Floor::prepare(&self.lab, &self.model, task).await?;
         floor.go(&self.lab).await?;
-        let mut operator = Operator::start(&self.lab, &["--refresh-margin", MARGIN])?;
+        let mut operator =
+            Operator::start(&self.lab, &["--refresh-margin", &pace.margin.to_string()])?;
         self.phase(0, &mut operator).await?;
         let phases = self.settings.phases();
         let (mut without, mut with, mut broken) = (Vec::new(), Vec::new(), 0);
@@ -122,8 +140,10 @@ impl Bench {
                 .floor(median(&without))
                 .rounds(&ratios)
                 .note(format!(
-                    "{samples} samples with {broken} customers failing, in one of {} ways each; tokens of {LIFETIME} s, `--refresh-margin {MARGIN}`",
-                    faults().len()
+                    "{samples} samples with {broken} customers failing, in one of {} ways each; tokens of {} s, `--refresh-margin {}`",
+                    faults().len(),
+                    pace.lifetime,
+                    pace.margin
                 )),
         )
     }
@@ -136,7 +156,7 @@ impl Bench {
             let name = object.rsplit('/').next().unwrap_or_default();
             number(name).is_some_and(|n| (0..rounds).all(|round| !is_faulty(n, round)))
         });
-        let wait = Duration::from_secs(LIFETIME.into()) + patience(self.lab.size);
+        let wait = Duration::from_secs(FULL.lifetime.into()) + patience(self.lab.size);
         watched
             .wait(operator, wait, |watched| {
                 watched.lateness(&dues).len() >= dues.len()

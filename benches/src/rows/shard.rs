@@ -2,7 +2,7 @@
 
 use devcluster::Minor;
 
-use super::steady::at_rest;
+use super::steady::SETTLE;
 use super::{Bench, Watched, converged, patience};
 use crate::Result;
 use crate::lab::Lab;
@@ -51,9 +51,9 @@ impl Bench {
     async fn single(&self, lab: &Lab) -> Result<Part> {
         lab.reset().await?;
         let (_, operator) = converged(lab, &[]).await?;
-        let part = part(&operator).await?;
+        let parts = parts(std::slice::from_ref(&operator)).await?;
         operator.stop().await?;
-        Ok(part)
+        Ok(parts[0])
     }
 }
 
@@ -74,29 +74,35 @@ async fn shared(lab: &Lab, flags: &[&str]) -> Result<Vec<Part>> {
             })
             .await?;
     }
-    let mut parts = Vec::new();
     for operator in &operators {
         let held = metric(&operator.metrics().await?, "defender_tenant_shards_held");
         if (held - 1.0).abs() > 0.5 {
             return Err(format!("a process holds {held} shards instead of one").into());
         }
-        parts.push(part(operator).await?);
     }
+    let parts = parts(&operators).await?;
     for operator in operators {
         operator.stop().await?;
     }
     Ok(parts)
 }
 
-async fn part(operator: &Operator) -> Result<Part> {
-    let cpu = operator.usage()?.cpu;
-    let metrics = operator.metrics().await?;
-    let rss = at_rest(operator).await?;
-    Ok(Part {
-        cpu,
-        rss: crate::stats::median(&rss),
-        foreign: metric(&metrics, "defender_tenant_foreign_objects_total"),
-    })
+async fn parts(operators: &[Operator]) -> Result<Vec<Part>> {
+    let mut parts = Vec::new();
+    for operator in operators {
+        let cpu = operator.usage()?.cpu;
+        let metrics = operator.metrics().await?;
+        parts.push(Part {
+            cpu,
+            rss: 0.0,
+            foreign: metric(&metrics, "defender_tenant_foreign_objects_total"),
+        });
+    }
+    tokio::time::sleep(SETTLE).await;
+    for (part, operator) in parts.iter_mut().zip(operators) {
+        part.rss = operator.usage()?.rss;
+    }
+    Ok(parts)
 }
 
 /// The process that needs most of each, beside the single one.

@@ -11,11 +11,10 @@ use crate::report::Row;
 use crate::stats::median;
 
 /// What an allocator gives back, it gives back by then.
-const SETTLE: Duration = Duration::from_secs(10);
+pub const SETTLE: Duration = Duration::from_secs(10);
 const SAMPLES: usize = 5;
 
-/// Memory of a process that has nothing to do, MiB.
-pub async fn at_rest(operator: &Operator) -> Result<Vec<f64>> {
+async fn at_rest(operator: &Operator) -> Result<Vec<f64>> {
     tokio::time::sleep(SETTLE).await;
     let mut samples = Vec::new();
     for _ in 0..SAMPLES {
