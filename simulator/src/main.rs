@@ -148,7 +148,7 @@ fn execute(command: Command) -> Result<(), Failed> {
                     .collect()
             };
             let calm = each(scenario::calm(tenants, days));
-            let outages = each(scenario::outages(tenants));
+            let outages = each(scenario::outages(tenants, &calibration));
             let limits = each(scenario::limits(tenants, limit_hours));
             report::draw_calm(&plots, &calm)?;
             report::draw_outages(&plots, &outages)?;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::calibration::Calibration;
-use crate::clock::{HOUR, MINUTE, Micros};
+use crate::clock::{HOUR, Micros};
 use crate::engine::setup::Setup;
 use crate::engine::tally::Minute;
 use crate::fit::Prediction;
@@ -89,18 +89,12 @@ pub fn calm(outcomes: &[Outcome]) -> String {
 /// Runs with one.
 pub fn outages(outcomes: &[Outcome]) -> String {
     let mut table = String::from(
-        "| outage | concerned | overdue at its end | nobody overdue after | bound | busiest minute ÷ steady: Entra | API server | late because of it | late beside it |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| outage | concerned | overdue at its end | nobody overdue after | bound | busiest minute ÷ its own steady rate: worst application at Entra | worst API server | late because of it | late beside it |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     for outcome in outcomes {
         let setup = &outcome.scenario.setup;
         for (n, recovery) in outcome.tally.recoveries.iter().enumerate() {
-            let outage = setup.outages[n];
-            let until = setup
-                .duration
-                .min(outage.until + recovery.took.unwrap_or(setup.duration) + MINUTE);
-            let (server, _) = outcome
-                .tally
-                .peak_and_mean(outage.from, until, Minute::writes);
+            let (app, server) = outcome.worst(n);
             let bound = if recovery.backlog == 0 {
                 "–".to_owned()
             } else {
@@ -111,7 +105,7 @@ pub fn outages(outcomes: &[Outcome]) -> String {
             };
             let _ = writeln!(
                 table,
-                "| {} | {} | {} | {} | {bound} | {:.2} | {:.2} | {} | {} |",
+                "| {} | {} | {} | {} | {bound} | {app:.2} | {server:.2} | {} | {} |",
                 outcome.scenario.says,
                 count(u64::from(recovery.concerned)),
                 count(u64::from(recovery.backlog)),
@@ -119,8 +113,6 @@ pub fn outages(outcomes: &[Outcome]) -> String {
                     || "not within the run".to_owned(),
                     |took| format!("{:.0} s", seconds(took))
                 ),
-                outcome.worst(n),
-                server / 60.0 / (2.0 * setup.steady()),
                 count(recovery.late),
                 count(outcome.tally.late),
             );

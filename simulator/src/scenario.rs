@@ -1,10 +1,10 @@
 //! The runs that tables and plots are made of; the same ones, smaller, are tests.
 
 use crate::calibration::Calibration;
-use crate::clock::{DAY, HOUR, MINUTE, Micros};
+use crate::clock::{DAY, HOUR, MINUTE, Micros, SECOND};
 use crate::engine;
 use crate::engine::setup::{Down, Kind, Lifetimes, Limit, Limits, Outage, Setup, Start};
-use crate::engine::tally::{Minute, Tally};
+use crate::engine::tally::{Minute, Tally, worst};
 
 /// A run, and what it shows.
 pub struct Scenario {
@@ -134,7 +134,8 @@ pub fn calm(tenants: u32, days: u32) -> Vec<Scenario> {
 }
 
 /// Each outage by itself.
-pub fn outages(tenants: u32) -> Vec<Scenario> {
+pub fn outages(tenants: u32, calibration: &Calibration) -> Vec<Scenario> {
+    let away = deployment(tenants, 0).away(&calibration.refresh());
     let dead = Kind::Credential { replaced: true };
     let mut second = outage(
         "second credential",
@@ -181,10 +182,13 @@ pub fn outages(tenants: u32) -> Vec<Scenario> {
         ),
         outage(
             "restart",
-            "all shards killed and started",
+            &format!(
+                "all shards killed and started: {} s until they have read the cluster",
+                (away + SECOND / 2) / SECOND
+            ),
             tenants,
             Kind::Restart,
-            MINUTE,
+            away,
             2 * HOUR,
         ),
     ]
@@ -274,17 +278,24 @@ impl Outcome {
         (peak / 60.0, mean / 60.0)
     }
 
-    /// Highest minute while an outage lasts and until nobody is overdue, over the steady rate.
-    pub fn worst(&self, n: usize) -> f64 {
+    /// The highest minute while an outage lasts and until nobody is overdue: token requests of the worst application,
+    /// and requests to the worst API server, each over its own steady rate.
+    pub fn worst(&self, n: usize) -> (f64, f64) {
+        let setup = &self.scenario.setup;
         let outage = self.scenario.setup.outages[n];
         let took = self.tally.recoveries[n]
             .took
             .unwrap_or(self.scenario.setup.duration);
         let until = (outage.until + took + MINUTE).min(self.scenario.setup.duration);
-        let (peak, _) = self
-            .tally
-            .peak_and_mean(outage.from, until, |minute| minute.requests);
-        peak / 60.0 / self.scenario.setup.steady()
+        (
+            worst(&self.tally.apps, outage.from, until, |app| {
+                setup.steady_of_app(app)
+            }),
+            // A Secret and a status for each token.
+            worst(&self.tally.servers, outage.from, until, |cluster| {
+                2.0 * setup.steady_of_cluster(cluster)
+            }),
+        )
     }
 }
 

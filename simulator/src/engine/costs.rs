@@ -1,5 +1,7 @@
 //! What things cost, as the engine wants it: microseconds of CPU.
 
+use defender_tenant_operator::core::election::Terms;
+
 use crate::clock::Micros;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,8 +23,24 @@ pub struct Costs {
     pub etcd: Micros,
     /// Waiting for the disk, which costs no CPU.
     pub commit: Micros,
+    /// From a process' beginning until it reads the cluster.
+    pub start: Micros,
+    /// The operator, for reading a thousand tenants with their Secrets at its start.
+    pub thousand: Micros,
     /// What plays Microsoft on the same machine, for an answer.
     pub emulator: Micros,
+}
+
+impl Costs {
+    /// Until a Lease that nobody gave back can be taken.
+    pub fn lease() -> Micros {
+        Micros::try_from(Terms::default().duration.as_micros()).unwrap_or(Micros::MAX)
+    }
+
+    /// Reading so many tenants at the start.
+    pub fn listing(&self, tenants: u32) -> Micros {
+        self.thousand * Micros::from(tenants) / 1_000
+    }
 }
 
 /// Microseconds of CPU that were used.

@@ -37,7 +37,7 @@ pub fn run(setup: &Setup, costs: Costs) -> Tally {
             }
         });
     }
-    let mut all = Tally::new(setup.outages.len());
+    let mut all = Tally::new(setup);
     for tally in tallies.into_iter().flatten() {
         all.add(&tally);
     }

@@ -3,10 +3,11 @@
 use defender_tenant_operator::core::gate::Gate;
 use defender_tenant_operator::core::queue::Queue;
 
+use super::costs::Costs;
 use super::setup::{Kind, Outage};
 use super::tally::OVERDUE;
 use super::tenant::Row;
-use super::world::World;
+use super::world::{Event, World};
 use crate::clock::{Micros, SECOND, at, second_of};
 
 impl World {
@@ -20,7 +21,7 @@ impl World {
             Kind::Credential { replaced } => self.credential(begins, replaced),
             Kind::Restart if begins => {
                 for shard in 0..self.shards.len() {
-                    self.restart(shard);
+                    self.kill(shard);
                 }
             }
             Kind::Restart => {}
@@ -38,6 +39,27 @@ impl World {
             }
             let recovery = &mut self.tally.recoveries[n];
             (recovery.concerned, recovery.backlog) = (all, backlog);
+            if outage.kind == Kind::Restart {
+                self.watch(n);
+            }
+        }
+    }
+
+    /// Whether nobody is overdue any more, each second: minutes are too coarse for a restart.
+    pub fn watch(&mut self, n: usize) {
+        let outage = self.setup.outages[n];
+        let now = second_of(self.now);
+        if self.tally.recoveries[n].took.is_some() {
+            return;
+        }
+        if self
+            .rows
+            .iter()
+            .any(|row| row.refresh + outage.overdue() < now)
+        {
+            self.schedule(self.now + SECOND, Event::Watch(n));
+        } else {
+            self.tally.recoveries[n].took = Some(self.now - outage.until);
         }
     }
 
@@ -74,15 +96,22 @@ impl World {
         }
     }
 
-    fn restart(&mut self, shard: usize) {
+    /// A shard's process is gone. The next one takes its Lease when that has run out, and reads what the cluster holds.
+    fn kill(&mut self, shard: usize) {
+        let tenants = self.tally.shards[shard];
         let known = &mut self.shards[shard];
+        known.up = false;
         known.life += 1;
         known.gate = Gate::new(self.setup.entra_rate / f64::from(self.setup.shards));
         known.queue = Queue::default();
         known.turns.clear();
         known.free.clear();
         known.looks_at = Micros::MAX;
-        self.begin(shard);
+        let reads_at = self.now + Costs::lease() + self.costs.start;
+        let listing = self.costs.listing(tenants);
+        self.tally.used.operator += listing;
+        let up_at = self.hosts[known.host].run(reads_at, listing);
+        self.schedule(up_at, Event::Up(u16::try_from(shard).unwrap_or(0)));
     }
 
     pub fn minute(&mut self) {
@@ -94,7 +123,9 @@ impl World {
             .iter()
             .enumerate()
             .filter(|(n, outage)| {
-                outage.until <= self.now && self.tally.recoveries[*n].took.is_none()
+                outage.kind != Kind::Restart
+                    && outage.until <= self.now
+                    && self.tally.recoveries[*n].took.is_none()
             })
             .map(|(n, outage)| (n, *outage))
             .collect();

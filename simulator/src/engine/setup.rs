@@ -1,5 +1,7 @@
 //! What a run is made of.
 
+use super::costs::Costs;
+use super::tally::OVERDUE;
 use crate::clock::Micros;
 use crate::random::{Random, mix};
 
@@ -62,7 +64,7 @@ pub enum Kind {
     Credential { replaced: bool },
     /// The first region: 429 with this `Retry-After`, whatever comes.
     Region { retry_after: u32 },
-    /// All shards end and begin anew.
+    /// All shards are killed, and begin anew when their Lease has run out and they have read what the cluster holds.
     Restart,
 }
 
@@ -74,13 +76,21 @@ pub struct Outage {
 }
 
 impl Outage {
+    /// Seconds after which a refresh is overdue. A restart is over in less than the minute that others are looked at
+    /// with.
+    pub const fn overdue(&self) -> i32 {
+        match self.kind {
+            Kind::Restart => 5,
+            _ => OVERDUE,
+        }
+    }
+
     /// Whether it concerns who is of this application and region.
     pub const fn concerns(&self, app: u16, region: u8) -> bool {
         match self.kind {
-            Kind::Entra(_) => true,
+            Kind::Entra(_) | Kind::Restart => true,
             Kind::Credential { .. } => app == 0,
             Kind::Region { .. } => region == 0,
-            Kind::Restart => false,
         }
     }
 }
@@ -162,6 +172,27 @@ impl Setup {
             duration,
             until_well: false,
         }
+    }
+
+    /// How long a shard of usual size is away that is killed, not stopped.
+    pub fn away(&self, costs: &Costs) -> Micros {
+        let shards = u32::from(self.clusters) * u32::from(self.shards);
+        Costs::lease() + costs.start + costs.listing(self.tenants / shards)
+    }
+
+    /// Refreshes a second of one application, and of one cluster, when nothing is wrong.
+    pub fn steady_of_app(&self, app: u16) -> f64 {
+        let own = (0..self.tenants)
+            .skip(usize::from(app))
+            .step_by(usize::from(self.apps));
+        self.steady() * f64::from(u32::try_from(own.len()).unwrap_or(0)) / f64::from(self.tenants)
+    }
+
+    pub fn steady_of_cluster(&self, cluster: u16) -> f64 {
+        (cluster..self.apps)
+            .step_by(usize::from(self.clusters))
+            .map(|app| self.steady_of_app(app))
+            .sum()
     }
 
     /// Refreshes a second when nothing is wrong: each a third of the life, and half of the jitter's tenth, before the end.

@@ -2,6 +2,7 @@
 
 use crate::clock::{MINUTE, Micros};
 use crate::engine::costs::Used;
+use crate::engine::setup::Setup;
 
 /// One minute.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub const OVERDUE: i32 = 60;
 /// Seconds of lateness that the histogram's steps end at.
 pub const STEPS: [i32; 10] = [1, 2, 5, 10, 30, 60, 120, 300, 600, i32::MAX];
 
+/// Something counted in each minute.
+pub type PerMinute = Vec<u32>;
+
 /// What became of an outage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Recovery {
@@ -47,9 +51,28 @@ pub struct Recovery {
     pub late: u64,
 }
 
+impl Recovery {
+    /// With that of another cluster: one that the outage doesn't concern says nothing, and one that never recovered is
+    /// never hidden by one that did.
+    fn join(&mut self, other: Self) {
+        self.took = match (self.concerned, other.concerned) {
+            (_, 0) if self.concerned > 0 => self.took,
+            (0, _) => other.took,
+            _ => self.took.zip(other.took).map(|(a, b)| a.max(b)),
+        };
+        self.concerned += other.concerned;
+        self.backlog += other.backlog;
+        self.late += other.late;
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     pub minutes: Vec<Minute>,
+    /// Requests to each cluster's API server.
+    pub servers: Vec<PerMinute>,
+    /// Token requests of each application.
+    pub apps: Vec<PerMinute>,
     /// Refreshes by how late they came after their instant, outages apart.
     pub lateness: [u64; STEPS.len()],
     pub refreshes: u64,
@@ -72,20 +95,30 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn new(outages: usize) -> Self {
+    pub fn new(setup: &Setup) -> Self {
         Self {
-            recoveries: vec![Recovery::default(); outages],
+            recoveries: vec![Recovery::default(); setup.outages.len()],
+            servers: vec![PerMinute::new(); usize::from(setup.clusters)],
+            apps: vec![PerMinute::new(); usize::from(setup.apps)],
             ..Self::default()
         }
     }
 
     /// The minute that this instant is in.
     pub fn minute(&mut self, now: Micros) -> &mut Minute {
-        let at = usize::try_from(now / MINUTE).unwrap_or(0);
-        if self.minutes.len() <= at {
-            self.minutes.resize(at + 1, Minute::default());
-        }
-        &mut self.minutes[at]
+        slot(&mut self.minutes, now)
+    }
+
+    /// An application's token request.
+    pub fn asked(&mut self, app: u16, now: Micros) {
+        self.minute(now).requests += 1;
+        *slot(&mut self.apps[usize::from(app)], now) += 1;
+    }
+
+    /// A request to a cluster's API server, of this kind.
+    pub fn wrote(&mut self, cluster: u16, now: Micros, kind: fn(&mut Minute) -> &mut u32) {
+        *kind(self.minute(now)) += 1;
+        *slot(&mut self.servers[usize::from(cluster)], now) += 1;
     }
 
     /// A refresh came so many seconds after its instant.
@@ -118,14 +151,14 @@ impl Tally {
             *into += from;
         }
         for (into, from) in self.recoveries.iter_mut().zip(&other.recoveries) {
-            into.concerned += from.concerned;
-            into.backlog += from.backlog;
-            into.late += from.late;
-            into.took = match (into.took, from.took) {
-                (a, b) if into.concerned == from.concerned || from.concerned == 0 => a.max(b),
-                (Some(a), Some(b)) => Some(a.max(b)),
-                _ => None,
-            };
+            into.join(*from);
+        }
+        let ours = self.servers.iter_mut().chain(&mut self.apps);
+        for (into, from) in ours.zip(other.servers.iter().chain(&other.apps)) {
+            if into.len() < from.len() {
+                into.resize(from.len(), 0);
+            }
+            into.iter_mut().zip(from).for_each(|(a, b)| *a += b);
         }
         self.refreshes += other.refreshes;
         self.late += other.late;
@@ -146,16 +179,91 @@ impl Tally {
         until: Micros,
         count: impl Fn(&Minute) -> u32,
     ) -> (f64, f64) {
-        let at = |micros: Micros| {
-            usize::try_from(micros / MINUTE)
-                .unwrap_or(0)
-                .min(self.minutes.len())
-        };
-        let part = &self.minutes[at(from)..at(until)];
+        let part = part(&self.minutes, from, until);
         let peak = part.iter().map(&count).max().unwrap_or(0);
         let sum: f64 = part.iter().map(|minute| f64::from(count(minute))).sum();
         #[expect(clippy::cast_precision_loss, reason = "minutes of a week")]
         let mean = sum / part.len().max(1) as f64;
         (f64::from(peak), mean)
+    }
+}
+
+/// The place of an instant's minute.
+fn slot<T: Clone + Default>(minutes: &mut Vec<T>, now: Micros) -> &mut T {
+    let at = usize::try_from(now / MINUTE).unwrap_or(0);
+    if minutes.len() <= at {
+        minutes.resize(at + 1, T::default());
+    }
+    &mut minutes[at]
+}
+
+/// The minutes of a part of a run.
+fn part<T>(minutes: &[T], from: Micros, until: Micros) -> &[T] {
+    let at = |micros: Micros| {
+        usize::try_from(micros / MINUTE)
+            .unwrap_or(0)
+            .min(minutes.len())
+    };
+    &minutes[at(from)..at(until)]
+}
+
+/// Of several parties the highest minute, a second, over what that party has when nothing is wrong.
+pub fn worst(
+    parties: &[PerMinute],
+    from: Micros,
+    until: Micros,
+    steady: impl Fn(u16) -> f64,
+) -> f64 {
+    let ratios = parties.iter().zip(0..).map(|(minutes, n)| {
+        let peak = part(minutes, from, until).iter().copied().max();
+        f64::from(peak.unwrap_or(0)) / 60.0 / steady(n)
+    });
+    ratios.filter(|ratio| ratio.is_finite()).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(parts: &[Recovery]) -> Recovery {
+        let mut all = Recovery::default();
+        for part in parts {
+            all.join(*part);
+        }
+        all
+    }
+
+    #[test]
+    fn who_is_not_concerned_hides_neither_a_recovery_nor_that_there_was_none() {
+        let part = |concerned, took| Recovery {
+            concerned,
+            took,
+            ..Recovery::default()
+        };
+        let none = part(0, Some(0));
+        let never = part(5, None);
+        let late = part(5, Some(9));
+        for parts in [
+            [never, none, none],
+            [none, never, none],
+            [none, none, never],
+        ] {
+            assert_eq!(joined(&parts), never, "{parts:?}");
+        }
+        for parts in [[late, none, none], [none, late, none], [none, none, late]] {
+            assert_eq!(joined(&parts), late, "{parts:?}");
+        }
+        assert_eq!(joined(&[late, never]), part(10, None));
+        assert_eq!(joined(&[never, late]), part(10, None));
+        assert_eq!(joined(&[part(5, Some(2)), late]), part(10, Some(9)));
+    }
+
+    #[test]
+    fn a_peak_is_that_of_the_worst_party_and_measured_by_its_own_rate() {
+        let parties = [vec![60, 60, 60], vec![60, 240, 60]];
+        let ratio = worst(&parties, 0, 3 * MINUTE, |_| 1.0);
+        assert!((ratio - 4.0).abs() < 1e-9, "{ratio}");
+        let before = worst(&parties, 0, MINUTE, |_| 1.0);
+        assert!((before - 1.0).abs() < 1e-9, "{before}");
     }
 }

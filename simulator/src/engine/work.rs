@@ -2,6 +2,7 @@
 
 use super::entra::Question;
 use super::setup::Machines;
+use super::tally::Minute;
 use super::tenant::Row;
 use super::turn::{Doing, Turn};
 use super::world::{Event, World};
@@ -10,7 +11,7 @@ use crate::clock::second_of;
 impl World {
     pub fn request(&mut self, shard: usize, turn: &mut Turn, row: &Row, credential: u16) {
         let now = second_of(self.now);
-        self.tally.minute(self.now).requests += 1;
+        self.tally.asked(row.app, self.now);
         let same = row.by == credential;
         if row.holds() && row.refresh > now && same && row.error == 0 {
             self.tally.undue += 1;
@@ -48,28 +49,27 @@ impl World {
     pub fn write(&mut self, shard: usize, turn: &mut Turn, doing: Doing) {
         let costs = self.costs;
         let now = self.now;
-        let minute = self.tally.minute(now);
-        let (own, server, etcd) = match doing {
+        let kind: fn(&mut Minute) -> &mut u32;
+        let (own, server) = match doing {
             Doing::Publishing => {
-                minute.secrets += 1;
-                (costs.secret, costs.server_secret, costs.etcd)
+                kind = |minute| &mut minute.secrets;
+                (costs.secret, costs.server_secret)
             }
             Doing::Telling(_) => {
-                minute.statuses += 1;
-                (costs.status, costs.server_status, costs.etcd)
+                kind = |minute| &mut minute.statuses;
+                (costs.status, costs.server_status)
             }
             _ => {
-                minute.others += 1;
-                (costs.secret, costs.server_other, costs.etcd)
+                kind = |minute| &mut minute.others;
+                (costs.secret, costs.server_other)
             }
         };
+        let etcd = costs.etcd;
+        self.tally.wrote(self.shards[shard].cluster, now, kind);
         self.tally.used.operator += own;
         self.tally.used.server += server;
         self.tally.used.etcd += etcd;
-        let (host, cluster) = (
-            self.shards[shard].host,
-            usize::from(self.shards[shard].cluster),
-        );
+        let (host, cluster) = (self.shards[shard].host, self.shards[shard].server);
         match self.setup.machines {
             Machines::One { .. } => {
                 turn.phases = vec![(host, own), (host, etcd), (host, server)];

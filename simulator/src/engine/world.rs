@@ -32,6 +32,10 @@ pub enum Event {
     /// An outage begins, or ends.
     Begins(usize),
     Ends(usize),
+    /// Whether an outage's recovery is over.
+    Watch(usize),
+    /// A shard's next process has read the cluster.
+    Up(u16),
     /// A shard looks at its queue.
     Look(u16),
     /// Something that a turn of a shard waits for is done.
@@ -41,11 +45,15 @@ pub enum Event {
 /// One process of the operator.
 pub struct Shard {
     pub cluster: u16,
+    /// The machine of its cluster's API server.
+    pub server: usize,
     pub gate: Gate,
     pub queue: Queue<u32>,
     pub turns: Vec<Option<Turn>>,
     pub free: Vec<u32>,
     pub looks_at: Micros,
+    /// Its process runs.
+    pub up: bool,
     pub host: usize,
     /// Events of an earlier process of this shard count no more.
     pub life: u32,
@@ -89,7 +97,7 @@ impl World {
                 setup.limits,
                 mix(setup.seed) ^ u64::from(clusters.start),
             ),
-            tally: Tally::new(setup.outages.len()),
+            tally: Tally::new(setup),
             costs,
             now: 0,
             rows: Vec::new(),
@@ -131,17 +139,18 @@ impl World {
                     self.hosts.len() - 1
                 });
                 self.shards.push(Shard {
-                    cluster: u16::try_from(first).unwrap_or(0),
+                    cluster,
+                    server: first,
                     gate: Gate::new(self.setup.entra_rate / f64::from(self.setup.shards)),
                     queue: Queue::default(),
                     turns: Vec::new(),
                     free: Vec::new(),
                     looks_at: Micros::MAX,
+                    up: false,
                     host,
                     life: 0,
                 });
             }
-            debug_assert!(usize::from(cluster) < usize::from(self.setup.clusters));
         }
     }
 
@@ -213,12 +222,16 @@ impl World {
         let namespace = self.namespace(row).clone();
         let expires_at = (known.told_expires != 0).then(|| at_second(known.told_expires));
         let shard = &mut self.shards[usize::from(known.shard)];
+        if !shard.up {
+            return;
+        }
         shard.queue.wake(&row, &namespace, expires_at);
     }
 
     /// A shard's process begins: it reads what the cluster holds.
     pub fn begin(&mut self, shard: usize) {
         let now = at(self.now);
+        self.shards[shard].up = true;
         let mut newest = std::collections::HashMap::new();
         for row in self.rows.iter().filter(|row| row.holds()) {
             let issued = newest.entry(row.by).or_insert(row.issued);
@@ -267,6 +280,8 @@ impl World {
                 }
                 Event::Begins(n) => self.outage(n, true),
                 Event::Ends(n) => self.outage(n, false),
+                Event::Watch(n) => self.watch(n),
+                Event::Up(shard) => self.begin(usize::from(shard)),
                 Event::Look(shard) => {
                     let shard = usize::from(shard);
                     if self.shards[shard].looks_at == when {
@@ -304,7 +319,8 @@ impl World {
         // Its process may be gone: then the event's turn isn't this one.
         let slot = (turn & 0xffff) as usize;
         let life = turn >> 16;
-        if self.shards[shard].life & 0xffff != life
+        if !self.shards[shard].up
+            || self.shards[shard].life & 0xffff != life
             || self.shards[shard]
                 .turns
                 .get(slot)
@@ -352,7 +368,7 @@ impl World {
     }
 
     pub fn look(&mut self, shard: usize, at: Micros) {
-        if at < self.shards[shard].looks_at {
+        if self.shards[shard].up && at < self.shards[shard].looks_at {
             self.shards[shard].looks_at = at;
             self.schedule(at, Event::Look(u16::try_from(shard).unwrap_or(0)));
         }

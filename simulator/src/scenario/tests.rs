@@ -14,7 +14,9 @@ fn at_small(scenario: Scenario) -> Outcome {
 }
 
 fn one(name: &str) -> Outcome {
-    let all = calm(SMALL, 1).into_iter().chain(outages(SMALL));
+    let all = calm(SMALL, 1)
+        .into_iter()
+        .chain(outages(SMALL, &Calibration::default()));
     at_small(
         all.into_iter()
             .find(|scenario| scenario.name == name)
@@ -44,7 +46,7 @@ fn recovered(outcome: &Outcome) {
         seconds <= bound + 60.0,
         "{seconds} s, at most {bound} s: {recovery:?}"
     );
-    let worst = outcome.worst(0);
+    let (worst, _) = outcome.worst(0);
     assert!(worst <= 2.0 * 1.15, "{worst} × the steady rate");
     assert_eq!(
         outcome.tally.late, 0,
@@ -126,6 +128,23 @@ fn a_credential_that_is_dead_for_a_day_costs_a_probe_a_step_and_is_made_up_for()
 }
 
 #[test]
+fn an_applications_outage_is_judged_in_its_own_cluster() {
+    let found = outages(SMALL, &Calibration::default())
+        .into_iter()
+        .find(|s| s.name == "credential");
+    let mut scenario = found.unwrap();
+    (scenario.setup.clusters, scenario.setup.apps) = (4, 4);
+    scenario.setup = scenario.setup.paced();
+    let outcome = at_small(scenario);
+    recovered(&outcome);
+    assert_eq!(outcome.tally.recoveries[0].concerned, SMALL / 4);
+    assert!(outcome.tally.recoveries[0].took > Some(10 * MINUTE));
+    let (app, server) = outcome.worst(0);
+    // Paced at twice the rate of a quarter; of all together that would be a quarter more.
+    assert!(app > 1.7 && server > 1.7, "{app}, {server}");
+}
+
+#[test]
 fn with_a_second_credential_nobody_notices_that_one_is_dead() {
     let outcome = one("second credential");
     assert_eq!(outcome.tally.late, 0);
@@ -142,7 +161,14 @@ fn a_restart_mints_nothing_that_is_not_due() {
     let outcome = one("restart");
     recovered(&outcome);
     assert_eq!(outcome.tally.undue, 0);
-    assert_eq!(outcome.tally.recoveries[0].late, 0);
+    let recovery = outcome.tally.recoveries[0];
+    assert_eq!((recovery.concerned, recovery.late), (SMALL, 0));
+    // Fifteen seconds without anybody, at 0.7 refreshes a second.
+    assert!((5..25).contains(&recovery.backlog), "{recovery:?}");
+    assert!(
+        recovery.took > Some(0) && recovery.took < Some(MINUTE),
+        "{recovery:?}"
+    );
 }
 
 #[test]
