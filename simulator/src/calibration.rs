@@ -14,6 +14,9 @@ pub struct Calibration {
     pub machine: String,
     /// Rows that the constants were fitted to: `name` and `n`.
     pub fitted: Vec<(String, u64)>,
+    /// Rows that the report didn't have, and what was taken in their place.
+    #[serde(default)]
+    pub assumed: Vec<(String, String)>,
     /// Cores that operator, API server, etcd and emulator share in the bench.
     pub cores: usize,
     /// Seconds from the process' beginning until its first turn.
@@ -62,6 +65,7 @@ impl Default for Calibration {
             placeholder: true,
             machine: "no report yet".to_owned(),
             fitted: Vec::new(),
+            assumed: Vec::new(),
             cores: 2,
             start_seconds: 0.3,
             unaccounted: 0.1,

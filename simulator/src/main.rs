@@ -11,6 +11,7 @@ mod engine;
 mod fit;
 mod page;
 mod plot;
+mod predict;
 mod random;
 mod report;
 mod scenario;
@@ -110,7 +111,7 @@ fn execute(command: Command) -> Result<(), Failed> {
             let known = read(&file).unwrap_or_default();
             let fitted =
                 fit::fit(&rows, &machine, &known).map_err(|missing| missing.to_string())?;
-            let predictions = fit::predict(&fitted, &rows);
+            let predictions = predict::predict(&fitted, &rows);
             println!("{}", report::calibration(&fitted, &predictions));
             std::fs::write(file, serde_json::to_string_pretty(&fitted)? + "\n")?;
             Ok(())
@@ -152,7 +153,7 @@ fn execute(command: Command) -> Result<(), Failed> {
             let limits = each(scenario::limits(tenants, limit_hours));
             report::draw_calm(&plots, &calm)?;
             report::draw_outages(&plots, &outages)?;
-            let predictions = fit::predict(&calibration, &rows);
+            let predictions = predict::predict(&calibration, &rows);
             let setup = scenario::deployment(tenants, 0);
             let mut tables = vec![("run", report::machines(&setup))];
             if let (Some(steady), Some(busiest)) = (calm.first(), report::busiest(&outages)) {

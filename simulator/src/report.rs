@@ -7,8 +7,8 @@ use crate::calibration::Calibration;
 use crate::clock::{HOUR, Micros};
 use crate::engine::setup::Setup;
 use crate::engine::tally::Minute;
-use crate::fit::Prediction;
 use crate::plot::{self, Line, Plot};
+use crate::predict::Prediction;
 use crate::scenario::{Outcome, bound, deployment};
 
 /// Cores that an API server with its etcd is given in the runs.
@@ -172,15 +172,25 @@ fn etcd(setup: &Setup, calibration: &Calibration, minutes: &[Minute]) -> (f64, f
 /// What each size takes. `busiest`: a run at the largest size with the most writes in ten minutes.
 pub fn sizes(calibration: &Calibration, steady: &Outcome, busiest: &Outcome) -> String {
     let mut table = String::from(
-        "| tenants | clusters | shards each | applications | `--entra-rate` | Entra requests/s | a shard: memory, CPU | an API server with etcd: CPU | etcd: live, and with ten minutes' versions in the worst hour |\n|---|---|---|---|---|---|---|---|---|\n",
+        "| tenants | clusters | shards each | applications | `--entra-rate` | Entra requests/s | a shard: memory; CPU, counted in the busiest where it was run, else ≈ rate × cost | an API server with etcd: CPU | etcd: live, and with ten minutes' versions in the worst hour |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     let refresh = calibration.refresh();
     for tenants in [1_000, 10_000, 100_000, 1_000_000] {
         let setup = deployment(tenants, HOUR);
         let clusters = f64::from(setup.clusters);
         let shards = clusters * f64::from(setup.shards);
-        let own = tenants / (u32::from(setup.clusters) * u32::from(setup.shards));
         let operator = seconds(refresh.turn * 2 + refresh.mint + refresh.secret + refresh.status);
+        let (own, cpu) = if steady.scenario.setup.tenants == tenants {
+            let (own, cpu) = steady.tally.fullest();
+            let cores = seconds(cpu) / seconds(steady.scenario.setup.duration);
+            (own, format!("{cores:.3} cores"))
+        } else {
+            let own = tenants / (u32::from(setup.clusters) * u32::from(setup.shards));
+            (
+                own,
+                format!("≈ {:.3} cores", setup.steady() / shards * operator),
+            )
+        };
         let server = seconds(refresh.server_secret + refresh.server_status + 2 * refresh.etcd);
         let (live, _) = etcd(&setup, calibration, &steady.tally.minutes);
         let (_, kept) = etcd(&busiest.scenario.setup, calibration, &busiest.tally.minutes);
@@ -191,7 +201,7 @@ pub fn sizes(calibration: &Calibration, steady: &Outcome, busiest: &Outcome) -> 
         let gib = |bytes: f64| bytes / (1024.0 * 1024.0 * 1024.0);
         let _ = writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} | {:.0} MiB, {:.3} cores | {:.2} cores | {:.2} GiB, {:.2} GiB: {:.0} % of 8 |",
+            "| {} | {} | {} | {} | {} | {} | {:.0} MiB; {cpu} | {:.2} cores | {:.2} GiB, {:.2} GiB: {:.0} % of 8 |",
             count(u64::from(tenants)),
             setup.clusters,
             setup.shards,
@@ -199,7 +209,6 @@ pub fn sizes(calibration: &Calibration, steady: &Outcome, busiest: &Outcome) -> 
             entra_rate(&setup),
             rate(setup.steady()),
             calibration.memory(own),
-            setup.steady() / shards * operator,
             setup.steady() / clusters * server,
             gib(live),
             gib(live + kept * share),
@@ -240,12 +249,20 @@ pub fn calibration(calibration: &Calibration, predictions: &[Prediction]) -> Str
             calibration.machine
         );
     }
-    text.push_str("| row | n | predicted | measured | off by |\n|---|---|---|---|---|\n");
+    for (row, instead) in &calibration.assumed {
+        let _ = writeln!(
+            text,
+            "The report has no usable row `{row}` at a size other than those that are predicted. Taken in its place: {instead}.\n"
+        );
+    }
+    text.push_str(
+        "| row | n | predicted | measured | off by | within 15 % |\n|---|---|---|---|---|---|\n",
+    );
     for prediction in predictions {
         let or_dash = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
         let _ = writeln!(
             text,
-            "| `{}` | {} | {:.1} s | {} | {} |",
+            "| `{}` | {} | {:.1} s | {} | {} | {} |",
             prediction.name,
             count(prediction.n),
             prediction.predicted,
@@ -259,6 +276,9 @@ pub fn calibration(calibration: &Calibration, predictions: &[Prediction]) -> Str
                     .miss()
                     .map(|miss| format!("{:+.0} %", miss * 100.0))
             ),
+            prediction
+                .is_near()
+                .map_or("–", |near| if near { "yes" } else { "no" }),
         );
     }
     let _ = writeln!(

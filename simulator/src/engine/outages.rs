@@ -4,7 +4,7 @@ use defender_tenant_operator::core::gate::Gate;
 use defender_tenant_operator::core::queue::Queue;
 
 use super::costs::Costs;
-use super::setup::{Kind, Outage};
+use super::setup::{Kind, Outage, Until};
 use super::tally::OVERDUE;
 use super::tenant::Row;
 use super::world::{Event, World};
@@ -106,10 +106,12 @@ impl World {
         known.queue = Queue::default();
         known.turns.clear();
         known.free.clear();
+        known.busy = false;
+        known.queued.clear();
         known.looks_at = Micros::MAX;
         let reads_at = self.now + Costs::lease() + self.costs.start;
         let listing = self.costs.listing(tenants);
-        self.tally.used.operator += listing;
+        self.tally.worked(shard, listing);
         let up_at = self.hosts[known.host].run(reads_at, listing);
         self.schedule(up_at, Event::Up(u16::try_from(shard).unwrap_or(0)));
     }
@@ -152,7 +154,7 @@ impl World {
 
     /// Who has no token at the end that he should have.
     pub fn left(&mut self) {
-        if self.setup.until_well {
+        if self.setup.until != Until::TimeIsUp {
             return;
         }
         let now = second_of(self.now.min(self.setup.duration));

@@ -102,15 +102,29 @@ pub enum Start {
     Together,
     /// All have a token, of every age.
     Settled,
+    /// All have a token, and are due within so many seconds.
+    Due(i32),
+}
+
+/// When a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Its time is over.
+    TimeIsUp,
+    /// Every tenant has a token and nobody waits.
+    AllAreWell,
+    /// Every tenant has a status, whatever that says.
+    AllAreTold,
 }
 
 /// The machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machines {
-    /// One for everything, Microsoft's part included, as in the bench.
+    /// One for everything, Microsoft's part included, as in the bench. The operator's part is one core at most.
     One { cores: usize },
-    /// Each API server, with its etcd, and each shard its own.
-    Apart { server: usize, shard: usize },
+    /// Each API server, with its etcd, its own with so many cores; each shard a core, which is all that its one thread
+    /// can use.
+    Apart { server: usize },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -141,8 +155,7 @@ pub struct Setup {
     pub start: Start,
     pub machines: Machines,
     pub duration: Micros,
-    /// Ends as soon as every tenant has a token and nobody waits.
-    pub until_well: bool,
+    pub until: Until,
 }
 
 impl Setup {
@@ -165,12 +178,9 @@ impl Setup {
             limits: Limits::default(),
             outages: Vec::new(),
             start: Start::Settled,
-            machines: Machines::Apart {
-                server: 8,
-                shard: 2,
-            },
+            machines: Machines::Apart { server: 8 },
             duration,
-            until_well: false,
+            until: Until::TimeIsUp,
         }
     }
 

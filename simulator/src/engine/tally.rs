@@ -88,10 +88,13 @@ pub struct Tally {
     pub events: u64,
     pub used: Used,
     pub recoveries: Vec<Recovery>,
-    /// When everybody was well, where the run was to end then.
-    pub well_at: Option<Micros>,
-    /// Tenants of each shard.
+    /// Tenants that were given their first status.
+    pub told: u64,
+    /// When everybody was well, or told, where the run was to end then.
+    pub over_at: Option<Micros>,
+    /// Tenants of each shard, and the CPU that it used.
     pub shards: Vec<u32>,
+    pub operators: Vec<Micros>,
 }
 
 impl Tally {
@@ -107,6 +110,20 @@ impl Tally {
     /// The minute that this instant is in.
     pub fn minute(&mut self, now: Micros) -> &mut Minute {
         slot(&mut self.minutes, now)
+    }
+
+    /// A shard used so much CPU.
+    pub fn worked(&mut self, shard: usize, cpu: Micros) {
+        self.used.operator += cpu;
+        self.operators[shard] += cpu;
+    }
+
+    /// The tenants of the fullest shard, and the CPU of the busiest one.
+    pub fn fullest(&self) -> (u32, Micros) {
+        (
+            self.shards.iter().copied().max().unwrap_or(0),
+            self.operators.iter().copied().max().unwrap_or(0),
+        )
     }
 
     /// An application's token request.
@@ -168,8 +185,10 @@ impl Tally {
         self.turns += other.turns;
         self.events += other.events;
         self.used += other.used;
-        self.well_at = self.well_at.max(other.well_at);
+        self.told += other.told;
+        self.over_at = self.over_at.max(other.over_at);
         self.shards.extend(&other.shards);
+        self.operators.extend(&other.operators);
     }
 
     /// Highest and mean of a count a minute, in a part of the run.

@@ -61,6 +61,15 @@ impl Row {
         self.expires != 0
     }
 
+    /// Its token is so many seconds younger.
+    pub const fn postpone(&mut self, by: i32) {
+        self.issued += by;
+        self.expires += by;
+        self.refresh += by;
+        self.told_issued += by;
+        self.told_expires += by;
+    }
+
     pub const fn clear(&mut self) {
         self.issued = 0;
         self.expires = 0;

@@ -55,8 +55,19 @@ pub struct Turn {
     pub doing: Option<Doing>,
     pub reply: Option<Reply>,
     /// Work that the machine has still to do for it, the last first, and a wait after that.
-    pub phases: Vec<(usize, Micros)>,
+    pub phases: Vec<Phase>,
     pub wait: Micros,
+    /// The operator's thread works for it.
+    pub on_thread: bool,
+}
+
+/// Work on a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Phase {
+    pub host: usize,
+    pub cpu: Micros,
+    /// By the operator's process, which has one thread.
+    pub own: bool,
 }
 
 impl Turn {
@@ -150,7 +161,7 @@ impl World {
     /// Gives a tenant its turn.
     pub fn turn(&mut self, shard: usize, dispatch: &Dispatch<u32>) {
         self.tally.turns += 1;
-        self.tally.used.operator += self.costs.turn;
+        self.tally.worked(shard, self.costs.turn);
         let turn = Turn {
             row: dispatch.key,
             called: dispatch.called,
@@ -163,6 +174,7 @@ impl World {
             reply: None,
             phases: Vec::new(),
             wait: 0,
+            on_thread: false,
         };
         self.go_on(shard, None, turn);
     }
@@ -172,6 +184,9 @@ impl World {
         let Some(mut turn) = self.shards[shard].turns[slot as usize].take() else {
             return;
         };
+        if std::mem::take(&mut turn.on_thread) {
+            self.next_on_thread(shard);
+        }
         if self.works(shard, slot, &mut turn) {
             self.shards[shard].turns[slot as usize] = Some(turn);
             return;
@@ -352,6 +367,7 @@ impl World {
         // As the operator does: by what was known before the status was written.
         let end = self.see(turn.row, &turn.session, |g, _| finish(g, None, now));
         if let Some(told) = told {
+            self.tally.told += u64::from(!self.rows[turn.row as usize].has(mark::OBSERVED));
             told.write(&mut self.rows[turn.row as usize]);
         }
         self.leave(shard, slot);

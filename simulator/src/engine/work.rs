@@ -4,9 +4,27 @@ use super::entra::Question;
 use super::setup::Machines;
 use super::tally::Minute;
 use super::tenant::Row;
-use super::turn::{Doing, Turn};
+use super::turn::{Doing, Phase, Turn};
 use super::world::{Event, World};
-use crate::clock::second_of;
+use crate::clock::{Micros, second_of};
+
+impl Phase {
+    const fn of_operator(host: usize, cpu: Micros) -> Self {
+        Self {
+            host,
+            cpu,
+            own: true,
+        }
+    }
+
+    const fn of_others(host: usize, cpu: Micros) -> Self {
+        Self {
+            host,
+            cpu,
+            own: false,
+        }
+    }
+}
 
 impl World {
     pub fn request(&mut self, shard: usize, turn: &mut Turn, row: &Row, credential: u16) {
@@ -25,7 +43,7 @@ impl World {
         };
         let (reply, latency) = self.entra.ask(question, self.now);
         turn.reply = Some(reply);
-        self.tally.used.operator += self.costs.mint;
+        self.tally.worked(shard, self.costs.mint);
         let own = self.shards[shard].host;
         let cpu = self.costs.mint + self.costs.turn;
         match self.setup.machines {
@@ -33,9 +51,9 @@ impl World {
                 self.tally.used.emulator += self.costs.emulator;
                 // Request and answer are the operator's, with the emulator between them.
                 turn.phases = vec![
-                    (own, cpu / 2),
-                    (own, self.costs.emulator),
-                    (own, cpu - cpu / 2),
+                    Phase::of_operator(own, cpu / 2),
+                    Phase::of_others(own, self.costs.emulator),
+                    Phase::of_operator(own, cpu - cpu / 2),
                 ];
                 turn.wait = 0;
             }
@@ -66,13 +84,18 @@ impl World {
         };
         let etcd = costs.etcd;
         self.tally.wrote(self.shards[shard].cluster, now, kind);
-        self.tally.used.operator += own;
+        self.tally.worked(shard, own);
         self.tally.used.server += server;
         self.tally.used.etcd += etcd;
         let (host, cluster) = (self.shards[shard].host, self.shards[shard].server);
         match self.setup.machines {
             Machines::One { .. } => {
-                turn.phases = vec![(host, own), (host, etcd), (host, server)];
+                // The last one first.
+                turn.phases = vec![
+                    Phase::of_others(host, server),
+                    Phase::of_others(host, etcd),
+                    Phase::of_operator(host, own),
+                ];
                 turn.wait = costs.commit;
             }
             Machines::Apart { .. } => {
@@ -99,8 +122,16 @@ impl World {
 
     /// Begins the next piece of work, or the wait. `false`: there is none.
     pub fn works(&mut self, shard: usize, slot: u32, turn: &mut Turn) -> bool {
-        let done = if let Some((host, cpu)) = turn.phases.pop() {
-            self.hosts[host].run(self.now, cpu)
+        let done = if let Some(phase) = turn.phases.last().copied() {
+            let known = &mut self.shards[shard];
+            if phase.own && known.busy {
+                known.queued.push_back(slot);
+                return true;
+            }
+            known.busy |= phase.own;
+            turn.on_thread = phase.own;
+            turn.phases.pop();
+            self.hosts[phase.host].run(self.now, phase.cpu)
         } else if turn.wait > 0 {
             self.now + std::mem::take(&mut turn.wait)
         } else {
@@ -109,6 +140,20 @@ impl World {
         let (shard, name) = self.name(shard, slot);
         self.schedule(done, Event::Done(shard, name));
         true
+    }
+
+    /// The operator's thread is free: whoever waits for it longest has it.
+    pub fn next_on_thread(&mut self, shard: usize) {
+        let known = &mut self.shards[shard];
+        known.busy = false;
+        let Some(slot) = known.queued.pop_front() else {
+            return;
+        };
+        let Some(mut turn) = known.turns[slot as usize].take() else {
+            return;
+        };
+        self.works(shard, slot, &mut turn);
+        self.shards[shard].turns[slot as usize] = Some(turn);
     }
 
     pub fn leave(&mut self, shard: usize, slot: Option<u32>) {

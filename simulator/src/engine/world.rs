@@ -2,7 +2,7 @@
 //! operator's own queue and gate.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 use defender_tenant_operator::core::gate::Gate;
@@ -17,7 +17,7 @@ use super::entra::Entra;
 use super::host::Host;
 use super::parties::Parties;
 use super::scratch::Scratch;
-use super::setup::{Lifetimes, Machines, Setup, Start};
+use super::setup::{Lifetimes, Machines, Setup, Start, Until};
 use super::tally::Tally;
 use super::tenant::{Row, mark, write_uid};
 use super::turn::Turn;
@@ -54,6 +54,9 @@ pub struct Shard {
     pub looks_at: Micros,
     /// Its process runs.
     pub up: bool,
+    /// Its thread works, and who waits for it.
+    pub busy: bool,
+    pub queued: VecDeque<u32>,
     pub host: usize,
     /// Events of an earlier process of this shard count no more.
     pub life: u32,
@@ -129,7 +132,8 @@ impl World {
         for cluster in clusters {
             let (server, own) = match self.setup.machines {
                 Machines::One { cores } => (cores, None),
-                Machines::Apart { server, shard } => (server, Some(shard)),
+                // The operator has one thread.
+                Machines::Apart { server } => (server, Some(1)),
             };
             self.hosts.push(Host::new(server));
             let first = self.hosts.len() - 1;
@@ -147,6 +151,8 @@ impl World {
                     free: Vec::new(),
                     looks_at: Micros::MAX,
                     up: false,
+                    busy: false,
+                    queued: VecDeque::new(),
                     host,
                     life: 0,
                 });
@@ -193,10 +199,17 @@ impl World {
                     settle(&mut row, &uid, policy, setup.lifetimes, &mut random);
                     row.by = self.parties.app(app).credentials[0];
                 }
+                Start::Due(within) => {
+                    settle(&mut row, &uid, policy, setup.lifetimes, &mut random);
+                    row.by = self.parties.app(app).credentials[0];
+                    let due = i32::try_from(n % within.unsigned_abs()).unwrap_or(0) + 1;
+                    row.postpone(due - row.refresh);
+                }
             }
             self.rows.push(row);
             self.numbers.push(n);
         }
+        self.tally.operators = vec![0; counts.len()];
         self.tally.shards = counts;
     }
 
@@ -291,8 +304,13 @@ impl World {
                 }
                 Event::Done(shard, turn) => self.ended(usize::from(shard), turn),
             }
-            if self.setup.until_well && self.is_well() {
-                self.tally.well_at = Some(self.now);
+            let over = match self.setup.until {
+                Until::TimeIsUp => false,
+                Until::AllAreWell => self.is_well(),
+                Until::AllAreTold => self.tally.told >= self.rows.len() as u64,
+            };
+            if over {
+                self.tally.over_at = Some(self.now);
                 break;
             }
         }
