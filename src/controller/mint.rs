@@ -17,11 +17,9 @@ use crate::core::inspect::token_facts;
 use crate::core::plan::MintWhy;
 use crate::core::schedule::{saturating_add, saturating_sub};
 use crate::core::token_response::clock_skew;
+use crate::core::turn::PROOF_PAUSE;
 use crate::defender::probe::check_for;
 use crate::entra::client::Minted as Answer;
-
-/// When a fresh credential is looked at again that couldn't be tried.
-const PROOF_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A mint that the gate counts as begun. Dropped without a report (a panic, a time-out), it says so.
 struct Begun<'a> {

@@ -14,16 +14,11 @@ use crate::core::plan::{Step, plan};
 use crate::core::queue::Finish;
 use crate::core::schedule::saturating_add;
 use crate::core::tenant::Key;
-use crate::core::turn::{finish, is_told};
+use crate::core::turn::{STEPS_MAX, TROUBLED, finish, is_told};
 use crate::entra::consent;
 
-/// More steps than any way through the plan has; a loop would be a bug, and must not burn.
-const STEPS_MAX: usize = 16;
 /// A status that lost against another writer is composed anew so often.
 const STATUS_TRIES: usize = 4;
-/// When a turn that came to no end is tried again.
-const TROUBLED: SignedDuration = SignedDuration::from_secs(30);
-
 /// When facts that couldn't be had are asked for again.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
 

@@ -9,6 +9,12 @@ use super::plan::plan;
 use super::queue::Finish;
 use super::schedule::saturating_add;
 
+/// More steps than any way through the plan has; a loop would be a bug, and must not burn.
+pub const STEPS_MAX: usize = 16;
+/// When a turn that came to no end is tried again.
+pub const TROUBLED: SignedDuration = SignedDuration::from_secs(30);
+/// When a fresh credential is looked at again that couldn't be tried.
+pub const PROOF_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 /// Longer than tokens live.
 const BEHIND: SignedDuration = SignedDuration::from_hours(48);
 

@@ -1,5 +1,6 @@
 //! A tenant's turn, step by step as `src/controller` does it: gather, plan, do, until there is nothing to do; then one
-//! status write. What a step leads to is decided by the core; here it is only what takes time.
+//! status write. What a step leads to is decided by the core; here it is what takes time, and a copy of what the
+//! controller weaves into its asynchronous calls: the loop over steps, and whom a mint asks after whom.
 
 use defender_tenant_operator::core::application::choice::{Standing, choose};
 use defender_tenant_operator::core::breaker::Health;
@@ -8,20 +9,16 @@ use defender_tenant_operator::core::gathered::{Gathered, Minted, Session};
 use defender_tenant_operator::core::plan::{MintWhy, Step, plan};
 use defender_tenant_operator::core::queue::{Dispatch, Finish};
 use defender_tenant_operator::core::schedule::saturating_add;
-use defender_tenant_operator::core::turn::{finish, is_superseded, is_told};
-use jiff::{SignedDuration, Timestamp};
+use defender_tenant_operator::core::turn::{
+    PROOF_PAUSE, STEPS_MAX, TROUBLED, finish, is_superseded, is_told,
+};
+use jiff::Timestamp;
 
 use super::entra::Reply;
 use super::scratch::{Lead, Told};
 use super::tenant::{Row, mark};
 use super::world::World;
 use crate::clock::{Micros, at};
-
-/// As the operator's `STEPS_MAX`.
-const STEPS_MAX: usize = 16;
-/// As the operator's `TROUBLED` and `PROOF_PAUSE`.
-const TROUBLED: SignedDuration = SignedDuration::from_secs(30);
-const PROOF_PAUSE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Where a credential stands in a mint's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
