@@ -109,7 +109,7 @@ test-image: ## What the images hold, and that it runs (part of make image)
 # Never fewer tenants; DAYS=7 LIMIT_HOURS=6 for more of their life. REPORT=target/bench/report.json sets what was
 # measured beside what is predicted; `target/release/simulator fit --report …` fits the constants first.
 DAYS ?= 1
-LIMIT_HOURS ?= 1
+LIMIT_HOURS ?= 4
 simulate: ## A million tenants on a virtual clock: tables and plots of docs/scaling.md (half an hour on two quiet cores)
 	$(CARGO) build --release --workspace --bin simulator
 	"$(or $(CARGO_TARGET_DIR),target)/release/simulator" run --days $(DAYS) --limit-hours $(LIMIT_HOURS) --page docs/scaling.md $(if $(REPORT),--report $(REPORT))

@@ -39,8 +39,8 @@ enum Command {
         /// Days of the steady run.
         #[arg(long, default_value_t = 2)]
         days: u32,
-        /// Hours of each run against a limit.
-        #[arg(long, default_value_t = 3)]
+        /// Hours of each run against a limit; what happens is counted from the second on.
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..))]
         limit_hours: u32,
         /// Only runs with this in their name.
         #[arg(long)]

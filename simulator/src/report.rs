@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::calibration::Calibration;
-use crate::clock::{HOUR, Micros};
+use crate::clock::{HOUR, MINUTE, Micros};
 use crate::engine::setup::Setup;
 use crate::engine::tally::Minute;
 use crate::plot::{self, Line, Plot};
@@ -124,14 +124,16 @@ pub fn outages(outcomes: &[Outcome]) -> String {
 /// Runs against limits.
 pub fn limits(outcomes: &[Outcome]) -> String {
     let mut table = String::from(
-        "| Microsoft's limit | simulated | requests throttled | tokens late | refreshes later than 5 s | than 1 min | than 5 min |\n|---|---|---|---|---|---|---|\n",
+        "| Microsoft's limit, Retry-After 60 | simulated, counted from hour 1 on | requests throttled | tokens late | refreshes later than 5 s | than 1 min | than 5 min |\n|---|---|---|---|---|---|---|\n",
     );
     for outcome in outcomes {
         let tally = &outcome.tally;
+        let from = usize::try_from(outcome.scenario.setup.counts_from / MINUTE).unwrap_or(0);
         let sum = |get: fn(&Minute) -> u32| {
             tally
                 .minutes
                 .iter()
+                .skip(from)
                 .map(|minute| u64::from(get(minute)))
                 .sum::<u64>()
         };
@@ -171,7 +173,8 @@ fn etcd(setup: &Setup, calibration: &Calibration, minutes: &[Minute]) -> (f64, f
 
 /// What each size takes. `busiest`: a run at the largest size with the most writes in ten minutes.
 pub fn sizes(calibration: &Calibration, steady: &Outcome, busiest: &Outcome) -> String {
-    let mut table = String::from(
+    let mut table = warning(calibration);
+    table.push_str(
         "| tenants | clusters | shards each | applications | `--entra-rate` | Entra requests/s | a shard: memory; CPU, counted in the busiest where it was run, else ≈ rate × cost | an API server with etcd: CPU | etcd: live, and with ten minutes' versions in the worst hour |\n|---|---|---|---|---|---|---|---|---|\n",
     );
     let refresh = calibration.refresh();
@@ -218,6 +221,15 @@ pub fn sizes(calibration: &Calibration, steady: &Outcome, busiest: &Outcome) -> 
     table
 }
 
+/// Above whatever depends on constants that nothing was fitted to.
+fn warning(calibration: &Calibration) -> String {
+    if calibration.placeholder {
+        "**No report of the bench has been fitted yet**: costs of CPU, memory and etcd are guesses from single measurements.\n\n".to_owned()
+    } else {
+        String::new()
+    }
+}
+
 /// Where twice the steady rate is less than the default, the default does no harm below some ten thousand tenants.
 fn entra_rate(setup: &Setup) -> String {
     let twice = setup.entra_rate.ceil();
@@ -230,10 +242,8 @@ fn entra_rate(setup: &Setup) -> String {
 
 /// What was fitted, and what was predicted.
 pub fn calibration(calibration: &Calibration, predictions: &[Prediction]) -> String {
-    let mut text = String::new();
-    if calibration.placeholder {
-        text.push_str("**No report of the bench has been fitted yet**: these constants are guesses from single measurements.\n\n");
-    } else {
+    let mut text = warning(calibration);
+    if !calibration.placeholder {
         let mut sizes = std::collections::BTreeMap::<&str, Vec<String>>::new();
         for (name, n) in &calibration.fitted {
             sizes.entry(name).or_default().push(count(*n));

@@ -194,67 +194,67 @@ pub fn outages(tenants: u32, calibration: &Calibration) -> Vec<Scenario> {
     ]
 }
 
-/// Limits of Microsoft's, as multiples of what is needed when nothing is wrong.
-pub const SWEEP: [(f64, u32); 6] = [
-    (0.9, 60),
-    (1.05, 10),
-    (1.05, 60),
-    (1.25, 60),
-    (1.5, 60),
-    (2.5, 60),
-];
+/// An application's limits, as multiples of what is needed when nothing is wrong.
+const SWEEP: [f64; 3] = [0.9, 1.05, 1.5];
+/// `Retry-After` with a limit.
+const RETRY_AFTER: u32 = 60;
 
 /// An application's limit at these multiples, then a region's and a tenant's.
 pub fn limits(tenants: u32, hours: u32) -> Vec<Scenario> {
-    let duration = Micros::from(hours) * HOUR;
-    let part = |setup: &Setup, times: f64, parts: u16| Limit {
-        rate: times * setup.steady() / f64::from(parts),
-        burst: (times * setup.steady() / f64::from(parts)).max(10.0),
+    let limited = |says: String, limits: fn(&Setup, f64) -> Limits, times: f64| {
+        let mut setup = deployment(tenants, Micros::from(hours) * HOUR);
+        setup.limits = Limits {
+            retry_after: RETRY_AFTER,
+            ..limits(&setup, times)
+        };
+        // In the first hour tokens are still used that were minted before the limit.
+        setup.counts_from = HOUR;
+        Scenario {
+            steady_from: Some(HOUR),
+            ..scenario("limit", &says, setup)
+        }
     };
     let mut all: Vec<Scenario> = SWEEP
         .iter()
-        .map(|(times, retry_after)| {
-            let mut setup = deployment(tenants, duration);
-            setup.limits = Limits {
-                app: Some(part(&setup, *times, setup.apps)),
-                retry_after: *retry_after,
+        .map(|times| {
+            let says = format!("an application's limit at {times} × steady");
+            let limits = |setup: &Setup, times| Limits {
+                app: Some(part(setup, times, setup.apps)),
                 ..Limits::default()
             };
-            scenario(
-                "limit",
-                &format!("an application's limit at {times} × steady, Retry-After {retry_after}"),
-                setup,
-            )
+            limited(says, limits, *times)
         })
         .collect();
-    for times in [1.05, 1.5] {
-        let mut setup = deployment(tenants, duration);
-        setup.limits = Limits {
-            region: Some(part(&setup, times, u16::from(setup.regions))),
-            retry_after: 60,
+    all.push(limited(
+        "a region's limit at 1.05 × steady".to_owned(),
+        |setup, times| Limits {
+            region: Some(part(setup, times, u16::from(setup.regions))),
             ..Limits::default()
-        };
-        all.push(scenario(
-            "limit",
-            &format!("a region's limit at {times} × steady, Retry-After 60"),
-            setup,
-        ));
-    }
-    let mut setup = deployment(tenants, duration);
-    setup.limits = Limits {
-        tenant: Some(Limit {
-            rate: 1.0 / 600.0,
-            burst: 1.0,
-        }),
-        retry_after: 60,
-        ..Limits::default()
-    };
-    all.push(scenario(
-        "limit",
-        "a tenant's limit at one request in ten minutes, Retry-After 60",
-        setup,
+        },
+        1.05,
+    ));
+    // A refresh is due each 37 to 55 minutes.
+    all.push(limited(
+        "a tenant's limit at one request an hour".to_owned(),
+        |_, _| Limits {
+            tenant: Some(Limit {
+                rate: 1.0 / 3_600.0,
+                burst: 1.0,
+            }),
+            ..Limits::default()
+        },
+        1.0,
     ));
     all
+}
+
+/// The limit of one of so many equal parts.
+fn part(setup: &Setup, times: f64, parts: u16) -> Limit {
+    let rate = times * setup.steady() / f64::from(parts);
+    Limit {
+        rate,
+        burst: rate.max(10.0),
+    }
 }
 
 /// Runs it.

@@ -116,7 +116,7 @@ impl World {
         self.tally.refreshes += 1;
         if before.expires - self.setup.min_remaining < now {
             self.late(&before, now);
-        } else if !self.is_troubled() {
+        } else if self.counts() && !self.is_troubled() {
             self.tally.refreshed(now - before.refresh);
         }
     }

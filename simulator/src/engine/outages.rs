@@ -166,8 +166,16 @@ impl World {
         }
     }
 
+    /// Lateness counts by now.
+    pub const fn counts(&self) -> bool {
+        self.now >= self.setup.counts_from
+    }
+
     /// A token that came later than promised, or not at all: whose fault it is.
     pub fn late(&mut self, row: &Row, now: i32) {
+        if !self.counts() {
+            return;
+        }
         // What was promised ended here, whatever became of the token since.
         let missed = row.told_expires.max(row.expires) - self.setup.min_remaining;
         let explains = |(n, outage): &(usize, &Outage)| {

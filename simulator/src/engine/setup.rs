@@ -155,6 +155,8 @@ pub struct Setup {
     pub start: Start,
     pub machines: Machines,
     pub duration: Micros,
+    /// Lateness counts from here on.
+    pub counts_from: Micros,
     pub until: Until,
 }
 
@@ -180,6 +182,7 @@ impl Setup {
             start: Start::Settled,
             machines: Machines::Apart { server: 8 },
             duration,
+            counts_from: 0,
             until: Until::TimeIsUp,
         }
     }

@@ -172,6 +172,36 @@ fn a_restart_mints_nothing_that_is_not_due() {
 }
 
 #[test]
+fn limits_above_what_is_needed_make_nobody_late_and_those_below_do() {
+    let shown: Vec<(String, bool, bool)> = limits(SMALL, 4)
+        .into_iter()
+        .map(|scenario| {
+            let outcome = at_small(scenario);
+            let throttled: u32 = outcome.tally.minutes[60..]
+                .iter()
+                .map(|minute| minute.throttled)
+                .sum();
+            let says = outcome.scenario.says;
+            (says, throttled > 0, outcome.tally.late > 0)
+        })
+        .collect();
+    let shown: Vec<_> = shown
+        .iter()
+        .map(|(says, throttled, late)| (&**says, *throttled, *late))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("an application's limit at 0.9 × steady", true, true),
+            ("an application's limit at 1.05 × steady", true, false),
+            ("an application's limit at 1.5 × steady", false, false),
+            ("a region's limit at 1.05 × steady", true, false),
+            ("a tenant's limit at one request an hour", true, true),
+        ]
+    );
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let run_of = |seed: u64| {
         let mut setup = deployment(300, 3 * HOUR);
