@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod calibration;
 mod clock;
+mod draw;
 mod engine;
 mod fit;
 mod page;
@@ -151,8 +152,8 @@ fn execute(command: Command) -> Result<(), Failed> {
             let calm = each(scenario::calm(tenants, days));
             let outages = each(scenario::outages(tenants, &calibration));
             let limits = each(scenario::limits(tenants, limit_hours));
-            report::draw_calm(&plots, &calm)?;
-            report::draw_outages(&plots, &outages)?;
+            draw::calm(&plots, &calm)?;
+            draw::outages(&plots, &outages)?;
             let predictions = predict::predict(&calibration, &rows);
             let setup = scenario::deployment(tenants, 0);
             let mut tables = vec![("run", report::machines(&setup))];

@@ -6,11 +6,13 @@ pub mod entra;
 mod host;
 mod outages;
 mod parties;
+mod people;
 mod scratch;
 pub mod setup;
 pub mod tally;
 mod tenant;
 mod turn;
+mod view;
 mod work;
 mod world;
 

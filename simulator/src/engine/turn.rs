@@ -2,21 +2,18 @@
 //! status write. What a step leads to is decided by the core; here it is what takes time, and a copy of what the
 //! controller weaves into its asynchronous calls: the loop over steps, and whom a mint asks after whom.
 
-use defender_tenant_operator::core::application::choice::{Standing, choose};
-use defender_tenant_operator::core::breaker::Health;
 use defender_tenant_operator::core::gate::{Admission, MintKey};
-use defender_tenant_operator::core::gathered::{Gathered, Minted, Session};
+use defender_tenant_operator::core::gathered::{Minted, Session};
 use defender_tenant_operator::core::plan::{MintWhy, Step, plan};
 use defender_tenant_operator::core::queue::{Dispatch, Finish};
 use defender_tenant_operator::core::schedule::saturating_add;
 use defender_tenant_operator::core::turn::{
     PROOF_PAUSE, STEPS_MAX, TROUBLED, finish, is_superseded, is_told,
 };
-use jiff::Timestamp;
 
 use super::entra::Reply;
-use super::scratch::{Lead, Told};
-use super::tenant::{Row, mark};
+use super::scratch::Told;
+use super::tenant::mark;
 use super::world::World;
 use crate::clock::{Micros, at};
 
@@ -86,75 +83,6 @@ impl Turn {
 }
 
 impl World {
-    /// What the gate says of an application's credentials, as the operator gathers it.
-    fn lead(&mut self, row: &Row, now: Timestamp) -> Lead {
-        let app = self.parties.app(row.app);
-        let gate = &mut self.shards[usize::from(row.shard)].gate;
-        let mut standings = [Standing::Unusable; 2];
-        let count = app.fingerprints.len().min(2);
-        let mut fresh = None;
-        for (n, fingerprint) in app.fingerprints.iter().take(2).enumerate() {
-            gate.learn(*fingerprint, app.changed_at[n], now);
-            standings[n] = gate.standing(*fingerprint, now);
-            let propagating = gate.health(*fingerprint) == Health::Propagating;
-            if let (Standing::Refused(next), true, None) = (standings[n], propagating, fresh) {
-                fresh = Some((n, next));
-            }
-        }
-        let choice = choose(&standings[..count], now);
-        let chosen = choice.as_ref().map_or(0, |choice| choice.chosen);
-        let many = |places: Vec<usize>| {
-            places
-                .into_iter()
-                .map(|place| app.credentials[place])
-                .collect()
-        };
-        let fingerprint = app.fingerprints[chosen];
-        let (before, after) =
-            choice.map_or_else(Default::default, |c| (many(c.before), many(c.after)));
-        Lead {
-            chosen: app.credentials[chosen],
-            before,
-            after,
-            fresh_again_at: fresh.filter(|(n, _)| *n < chosen).map(|(_, next)| next),
-            health: gate.health(fingerprint),
-            unproven: gate.is_unproven(fingerprint),
-        }
-    }
-
-    /// Calls with all that a decision is made from.
-    pub fn see<T>(
-        &mut self,
-        n: u32,
-        session: &Session,
-        look: impl FnOnce(&Gathered<'_>, &Lead) -> T,
-    ) -> T {
-        let now = at(self.now);
-        let row = self.rows[n as usize];
-        let lead = self.lead(&row, now);
-        let number = self.number(n);
-        self.scratch.load(number, &row, &self.parties);
-        let app = self.parties.app(row.app);
-        let credential = &self.parties.credential(lead.chosen).credential;
-        let g = self.scratch.view(
-            &lead,
-            &app.application,
-            credential,
-            &app.fingerprints,
-            session,
-            self.parties.endpoints,
-        );
-        look(&g, &lead)
-    }
-
-    pub fn key(&self, credential: u16) -> MintKey {
-        MintKey {
-            fingerprint: self.parties.credential(credential).fingerprint,
-            tenant: self.scratch.tenant_id,
-            audience: self.parties.endpoints.audience,
-        }
-    }
-
     /// Gives a tenant its turn.
     pub fn turn(&mut self, shard: usize, dispatch: &Dispatch<u32>) {
         self.tally.turns += 1;

@@ -151,3 +151,28 @@ fn memory_is_fitted_to_all_sizes_that_were_measured() {
     let fitted = fit(&rows, "a test", &Calibration::default()).unwrap();
     assert!((fitted.memory(20_000) - 92.0).abs() < 0.01);
 }
+
+#[test]
+fn the_operators_thread_uses_one_core_of_the_bench_and_others_use_both() {
+    let bare = Calibration {
+        unaccounted: 0.0,
+        operator: 0.0,
+        server: 0.0,
+        etcd: 0.0,
+        emulator: 0.0,
+        turn: 0.0,
+        ..Calibration::default()
+    };
+    let took = |calibration: &Calibration| converge(calibration, 500.0) - bare.start_seconds;
+    let thread = took(&Calibration {
+        operator: 20.0,
+        ..bare.clone()
+    });
+    // Ten seconds of CPU, less what isn't waited for.
+    assert!((9.5..10.6).contains(&thread), "{thread}");
+    let cores = took(&Calibration {
+        server: 20.0,
+        ..bare.clone()
+    });
+    assert!((4.5..5.6).contains(&cores), "{cores}");
+}
