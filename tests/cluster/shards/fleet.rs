@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use defender_tenant_operator::core::shards::Buckets;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -26,6 +28,8 @@ pub struct Fleet {
     pub faults: Vec<Timestamp>,
     /// Mints were asked for: not all are due.
     pub forced: bool,
+    /// How many shards there are, if that never changed.
+    shards: Option<u32>,
     seen: Arc<Mutex<Vec<Seen>>>,
     watch: JoinHandle<()>,
 }
@@ -43,6 +47,7 @@ impl Fleet {
             members: Vec::new(),
             faults: Vec::new(),
             forced: false,
+            shards: Some(shards),
             seen,
             watch,
         };
@@ -70,6 +75,7 @@ impl Fleet {
     /// From now on processes are started for so many shards.
     pub fn wants(&mut self, shards: u32) {
         self.lab.flag("--shards", &shards.to_string());
+        self.shards = None;
     }
 
     /// SIGTERM to the oldest.
@@ -147,6 +153,14 @@ impl Fleet {
         }
         written_by_one(&requests);
         begun_in_term(&requests);
+        if let Some(shards) = self.shards.filter(|shards| *shards > 1) {
+            let tenants = self.lab.tenants().list(&ListParams::default()).await;
+            for tenant in tenants.expect("a list") {
+                let (uid, name) = (tenant.uid().expect("a UID"), tenant.name_any());
+                let shard = (0..shards).find(|shard| Buckets::of(*shard, shards).has(&uid));
+                served_by_its_shard(&requests, &name, shard.expect("one"));
+            }
+        }
         let writers: BTreeSet<_> = requests
             .iter()
             .filter(|r| !r.is_lease)
@@ -223,6 +237,35 @@ fn written_by_one(requests: &[Attributed]) {
         }
     }
     assert!(!writers.is_empty());
+}
+
+/// Whoever writes a tenant's status or Secret has renewed the Lease of its shard a moment ago, not just any.
+fn served_by_its_shard(requests: &[Attributed], tenant: &str, shard: u32) {
+    let lease = format!("defender-tenant-operator-{shard}");
+    let secret = format!("{tenant}-defender-token");
+    let written = |r: &&Attributed| {
+        let concerned = match r.resource.as_str() {
+            "secrets" => r.name == secret,
+            "defendertenants" => r.name == tenant,
+            _ => false,
+        };
+        concerned && matches!(r.verb.as_str(), "patch" | "update")
+    };
+    let mut some = false;
+    for request in requests.iter().filter(written) {
+        some = true;
+        let renewed = requests.iter().any(|r| {
+            let ago = request.at.duration_since(r.at);
+            // One that is made has no name in the log.
+            let made = r.is_lease && r.verb == "create";
+            (made || r.name == lease && r.verb == "update")
+                && r.code < 300
+                && r.credential == request.credential
+                && (SignedDuration::ZERO..=TERM).contains(&ago)
+        });
+        assert!(renewed, "{lease} isn't its writer's: {request:?}");
+    }
+    assert!(some, "nothing was written for {tenant}");
 }
 
 /// Nobody begins anything without a Lease that was renewed a moment ago.
