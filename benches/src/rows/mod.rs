@@ -114,6 +114,7 @@ impl Bench {
         self.lab.reset().await?;
         let (measured, operator) = converged(&self.lab, &[]).await?;
         self.growth.entry(n).or_default().push(measured.cpu);
+        self.peaks.entry(n).or_default().push(measured.peak);
         Ok(operator)
     }
 
