@@ -36,7 +36,10 @@ impl Usage {
 pub fn threads_cpu(pid: u32) -> Result<f64> {
     let mut nanoseconds = 0;
     for entry in std::fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
-        let text = std::fs::read_to_string(entry.path().join("schedstat"))?;
+        // One that ends meanwhile counts as ended.
+        let Ok(text) = std::fs::read_to_string(entry.path().join("schedstat")) else {
+            continue;
+        };
         let first = text.split_ascii_whitespace().next();
         nanoseconds += first
             .and_then(|n| n.parse::<u64>().ok())
