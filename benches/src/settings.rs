@@ -105,30 +105,32 @@ impl Settings {
 
     /// How often a pair of floor and operator is measured: a round of a large fleet takes three minutes.
     pub fn rounds(&self, n: usize) -> usize {
-        let usual = if n > 5000 { 3 } else { 5 };
+        self.times(if n > 5000 { 3 } else { 5 })
+    }
+
+    /// As often as a person wants; once if it is to be quick.
+    fn times(&self, usual: usize) -> usize {
         self.rounds.unwrap_or(if self.quick { 1 } else { usual })
     }
 
     /// How often a minute of refreshes is measured: with the floor's a round takes more than two.
     pub fn minutes(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
+        self.times(3)
     }
 
     /// How often an operator converges alone.
     pub fn growths(&self, n: usize) -> usize {
-        let usual = if self.quick || n >= 5000 { 1 } else { 2 };
-        self.rounds.unwrap_or(usual)
+        self.times(if n >= 5000 { 1 } else { 2 })
     }
 
     /// How often a credential is mended: a round of a large fleet takes more than two minutes.
     pub fn rotations(&self, n: usize) -> usize {
-        let usual = if n > 5000 || self.quick { 1 } else { 5 };
-        self.rounds.unwrap_or(usual)
+        self.times(if n > 5000 { 1 } else { 5 })
     }
 
     /// How often the operator is started again.
     pub fn restarts(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
+        self.times(5)
     }
 
     /// Refreshes of each customer with faults, and as many without.

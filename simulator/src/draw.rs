@@ -21,6 +21,11 @@ fn line(name: &str, outcome: &Outcome, get: impl Fn(&Minute) -> f64) -> Line {
     }
 }
 
+/// So many a second.
+fn rate(name: &str, outcome: &Outcome, count: impl Fn(&Minute) -> u32) -> Line {
+    line(name, outcome, |minute| f64::from(count(minute)) / 60.0)
+}
+
 const REQUESTS: &str = "requests a second";
 const HOURS: &str = "hours since the beginning";
 
@@ -38,10 +43,8 @@ pub fn calm(folder: &Path, outcomes: &[Outcome]) -> Result<(), Box<dyn std::erro
             across: HOURS,
             up: REQUESTS,
             lines: vec![
-                line("Entra", outcome, |minute| f64::from(minute.requests) / 60.0),
-                line("API servers", outcome, |minute| {
-                    f64::from(minute.writes()) / 60.0
-                }),
+                rate("Entra", outcome, |minute| minute.requests),
+                rate("API servers", outcome, Minute::writes),
             ],
         })
         .collect();
@@ -60,12 +63,8 @@ pub fn outages(folder: &Path, outcomes: &[Outcome]) -> Result<(), Box<dyn std::e
                 across: HOURS,
                 up: REQUESTS,
                 lines: vec![
-                    line("Entra: all requests", outcome, |minute| {
-                        f64::from(minute.requests) / 60.0
-                    }),
-                    line("Entra: tokens", outcome, |minute| {
-                        f64::from(minute.tokens) / 60.0
-                    }),
+                    rate("Entra: all requests", outcome, |minute| minute.requests),
+                    rate("Entra: tokens", outcome, |minute| minute.tokens),
                     Line {
                         name: "2 × steady".to_owned(),
                         points: vec![
@@ -80,15 +79,9 @@ pub fn outages(folder: &Path, outcomes: &[Outcome]) -> Result<(), Box<dyn std::e
                 across: HOURS,
                 up: REQUESTS,
                 lines: vec![
-                    line("status writes", outcome, |minute| {
-                        f64::from(minute.statuses) / 60.0
-                    }),
-                    line("Secret writes", outcome, |minute| {
-                        f64::from(minute.secrets) / 60.0
-                    }),
-                    line("deletions, reads", outcome, |minute| {
-                        f64::from(minute.others) / 60.0
-                    }),
+                    rate("status writes", outcome, |minute| minute.statuses),
+                    rate("Secret writes", outcome, |minute| minute.secrets),
+                    rate("deletions, reads", outcome, |minute| minute.others),
                 ],
             },
             Plot {

@@ -235,6 +235,15 @@ impl Context {
         self.told.notify_one();
     }
 
+    /// The UID of a tenant that another process may serve; with one shard there is none, and nothing is looked up.
+    #[must_use]
+    pub fn shared_uid(&self, key: &Key) -> Option<Box<str>> {
+        if self.shards.is_single() {
+            return None;
+        }
+        self.state().world.uid(key).map(Box::from)
+    }
+
     /// A tenant as the API server told it, asked by name. A successor of the name may be another shard's: then there is
     /// none here any more, and no watch of this process would ever tell of its changes.
     pub fn tenant_known(&self, tenant: Tenant) {

@@ -71,38 +71,34 @@ fn give_turns(ctx: &Arc<Context>, turns: &mut JoinSet<()>, concurrency: usize) -
     wait.clamp(Duration::from_millis(1), CLOCK_LOOK)
 }
 
-fn gone() -> Finish {
-    Finish {
-        gone: true,
-        ..Finish::default()
-    }
-}
-
 async fn turn(ctx: Arc<Context>, dispatch: Dispatch<Key>) {
     let Dispatch { key, called } = dispatch;
-    let uid = ctx.state().world.uid(&key).map(Box::<str>::from);
-    if uid.as_ref().is_some_and(|uid| !ctx.shards.acts(uid)) {
-        // It was given back while the tenant waited here.
-        ctx.state().queue.finish(&key, gone());
-        ctx.notify();
-        return;
-    }
+    let uid = ctx.shared_uid(&key);
+    let finish = if uid.as_ref().is_some_and(|uid| !ctx.shards.acts(uid)) {
+        // Its shard was given back while the tenant waited here.
+        Finish::gone()
+    } else {
+        tokio::select! {
+            finish = serve(&ctx, &key, called) => finish,
+            () = ctx.shards.dropped(uid.as_deref()) => {
+                tracing::warn!(tenant = %key, "its shard is given back: what was under way goes to the successor");
+                Finish::gone()
+            }
+        }
+    };
+    ctx.state().queue.finish(&key, finish);
+    ctx.notify();
+}
+
+/// A reconcile, bounded in time, whose panic is its own.
+async fn serve(ctx: &Context, key: &Key, called: bool) -> Finish {
     let timer = ctx.metrics.reconcile_timer();
-    let work = std::panic::AssertUnwindSafe(reconcile(&ctx, &key, called)).catch_unwind();
+    let work = std::panic::AssertUnwindSafe(reconcile(ctx, key, called)).catch_unwind();
     let broken = || Finish {
         wake_at: Some(saturating_add(ctx.now(), BROKEN_WAIT)),
         ..Finish::default()
     };
-    let ended = tokio::select! {
-        ended = tokio::time::timeout(TURN_MAX, work) => ended,
-        () = ctx.shards.dropped(uid.as_deref()) => {
-            tracing::warn!(tenant = %key, "its shard is given back: what was under way goes to the successor");
-            ctx.state().queue.finish(&key, gone());
-            ctx.notify();
-            return;
-        }
-    };
-    let (finish, outcome) = match ended {
+    let (finish, outcome) = match tokio::time::timeout(TURN_MAX, work).await {
         Ok(Ok(finish)) => (finish, "ok"),
         Ok(Err(_)) => {
             // The payload may quote anything: it is dropped unread.
@@ -115,8 +111,7 @@ async fn turn(ctx: Arc<Context>, dispatch: Dispatch<Key>) {
         }
     };
     timer.done(outcome);
-    ctx.state().queue.finish(&key, finish);
-    ctx.notify();
+    finish
 }
 
 #[cfg(test)]

@@ -108,10 +108,7 @@ fn without_facts(ctx: &Context, key: &Key, gathering: &Gathering) -> Finish {
     match gathering {
         Gathering::Gone => {
             ctx.state().discoveries.forget(key);
-            Finish {
-                gone: true,
-                ..Finish::default()
-            }
+            Finish::gone()
         }
         Gathering::Rejected => {
             tracing::error!(tenant = %key, "the spec breaks a rule of the CRD: is an older CRD installed?");

@@ -73,7 +73,7 @@ impl Shards {
 
     /// Waits until a turn of the tenant with this UID must end, whatever it is doing.
     pub async fn dropped(&self, uid: Option<&str>) {
-        let Some(uid) = uid.filter(|_| !self.is_single()) else {
+        let Some(uid) = uid else {
             return std::future::pending().await;
         };
         let bucket = usize::from(bucket(uid));

@@ -65,6 +65,17 @@ pub struct Finish {
     pub gone: bool,
 }
 
+impl Finish {
+    /// There is no such tenant here any more.
+    #[must_use]
+    pub fn gone() -> Self {
+        Self {
+            gone: true,
+            ..Self::default()
+        }
+    }
+}
+
 /// All tenants, each resting, ready, in a lane, or being served.
 #[derive(Debug)]
 pub struct Queue<K> {

@@ -81,7 +81,7 @@ impl World {
     fn facts(&mut self, turn: &Turn, life: u32, now: Timestamp) -> TokenFacts {
         let roles = self.parties.roles.clone();
         let expires_at = saturating_add(now, SignedDuration::from_secs(i64::from(life)));
-        self.see(turn.row, &turn.session, |g, _| {
+        self.see(turn.row, &turn.session, |g, _, _| {
             token_facts(g, now, expires_at, None, roles)
         })
     }

@@ -145,12 +145,12 @@ impl World {
             }
             if matches!(turn.session.minted, Some(Minted::Failed { .. })) {
                 let text = self.parties.credential(turn.by).text.clone();
-                if self.see(turn.row, &turn.session, |g, _| is_superseded(g, &text)) {
+                if self.see(turn.row, &turn.session, |g, _, _| is_superseded(g, &text)) {
                     turn.session.minted = None;
                 }
             }
             let now = at(self.now);
-            let step = self.see(turn.row, &turn.session, |g, _| plan(g, now).step);
+            let step = self.see(turn.row, &turn.session, |g, _, _| plan(g, now).step);
             match step {
                 Step::Rest => {
                     self.rest(shard, slot, turn);
@@ -191,7 +191,7 @@ impl World {
     fn mint(&mut self, turn: &mut Turn, why: MintWhy) {
         turn.why = why;
         let alone = why == MintWhy::Proof;
-        let lead = self.see(turn.row, &turn.session, |_, lead| lead.clone());
+        let lead = self.see(turn.row, &turn.session, |_, lead, _| lead.clone());
         let again = alone && !lead.unproven;
         // The last one first.
         if again {
@@ -257,22 +257,9 @@ impl World {
     fn rest(&mut self, shard: usize, slot: Option<u32>, mut turn: Turn) {
         let now = at(self.now);
         let row = self.rows[turn.row as usize];
-        let lead = self.lead(&row, now);
-        let number = self.number(turn.row);
-        self.scratch.load(number, &row, &self.parties);
-        let told = {
-            let app = self.parties.app(row.app);
-            let credential = &self.parties.credential(lead.chosen).credential;
-            let g = self.scratch.view(
-                &lead,
-                &app.application,
-                credential,
-                &app.fingerprints,
-                &turn.session,
-                self.parties.endpoints,
-            );
-            is_told(&g).then(|| Told::after(&g, &row, &self.parties, now))
-        };
+        let told = self.see(turn.row, &turn.session, |g, _, parties| {
+            is_told(g).then(|| Told::after(g, &row, parties, now))
+        });
         let told = told.map(|(told, error)| Told {
             error: error.map_or(0, |error| self.parties.number(&error)),
             ..told
@@ -290,7 +277,7 @@ impl World {
     fn conclude(&mut self, shard: usize, slot: Option<u32>, turn: &Turn, told: Option<Told>) {
         let now = at(self.now);
         // As the operator does: by what was known before the status was written.
-        let end = self.see(turn.row, &turn.session, |g, _| finish(g, None, now));
+        let end = self.see(turn.row, &turn.session, |g, _, _| finish(g, None, now));
         if let Some(told) = told {
             self.tally.told += u64::from(!self.rows[turn.row as usize].has(mark::OBSERVED));
             told.write(&mut self.rows[turn.row as usize]);

@@ -6,6 +6,7 @@ use defender_tenant_operator::core::gate::MintKey;
 use defender_tenant_operator::core::gathered::{Gathered, Session};
 use jiff::Timestamp;
 
+use super::parties::Parties;
 use super::scratch::Lead;
 use super::tenant::Row;
 use super::world::World;
@@ -53,7 +54,7 @@ impl World {
         &mut self,
         n: u32,
         session: &Session,
-        look: impl FnOnce(&Gathered<'_>, &Lead) -> T,
+        look: impl FnOnce(&Gathered<'_>, &Lead, &Parties) -> T,
     ) -> T {
         let now = at(self.now);
         let row = self.rows[n as usize];
@@ -70,7 +71,7 @@ impl World {
             session,
             self.parties.endpoints,
         );
-        look(&g, &lead)
+        look(&g, &lead, &self.parties)
     }
 
     pub fn key(&self, credential: u16) -> MintKey {
